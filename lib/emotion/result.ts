@@ -1,0 +1,67 @@
+import type { Emotion, Scores } from './labels';
+import type { EmptyReason, Modality } from './sample';
+import type { Source } from './source';
+
+export type Runtime = 'onnxruntime' | 'onnxruntime-web' | 'remote' | 'logistic';
+
+/** How much one token decided, 0–1; the weights of a segment sum to 1. */
+export interface TokenWeight {
+  readonly text: string;
+  readonly weight: number;
+}
+
+/** The answer for one window, sentence or face. */
+export interface ResultSegment {
+  readonly start?: number;
+  readonly end?: number;
+  readonly box?: readonly [number, number, number, number];
+  readonly text?: string;
+  readonly label: Emotion | null;
+  readonly score: number;
+  readonly scores: Scores;
+  /** Share of this segment in the whole answer. */
+  readonly weight?: number;
+  readonly tokens?: readonly TokenWeight[];
+}
+
+interface ResultBase {
+  readonly label: Emotion | null;
+  /** Calibrated probability of `label`; 0 when `label` is null. */
+  readonly score: number;
+  /** Calibrated, sum 1; empty when `label` is null. */
+  readonly scores: Scores;
+  readonly segments?: readonly ResultSegment[];
+  readonly model: string;
+  readonly runtime: Runtime;
+  readonly cached: boolean;
+  readonly latencyMs: number;
+  /** Present when `score` is under the node's threshold. */
+  readonly uncertain?: true;
+  /** Names of the rules that changed the scores, e.g. `negation`. */
+  readonly rules?: readonly string[];
+  /** Why `label` is null. */
+  readonly reason?: EmptyReason;
+  readonly fallback?: { readonly reason: string; readonly attempts: number };
+  readonly source: Source;
+}
+
+interface ResultOf<M extends Modality> extends ResultBase {
+  readonly modality: M;
+}
+
+/** What `emotion-infer` and `emotion-fallback` emit. */
+export type Result = ResultOf<'text'> | ResultOf<'audio'> | ResultOf<'video'>;
+
+/** What `emotion-fuse` emits. */
+export interface Fused extends ResultBase {
+  readonly modality: 'multimodal';
+  /** Share of each modality that was present; sums to 1. */
+  readonly weights: Partial<Record<Modality, number>>;
+  readonly modalities: Partial<Record<Modality, Result>>;
+  readonly missing: readonly Modality[];
+  /** 1 when all modalities agree, 0 when they could not disagree more. */
+  readonly agreement: number;
+  readonly explanation: { readonly zh: string; readonly en: string };
+}
+
+export type AnyResult = Result | Fused;

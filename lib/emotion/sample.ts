@@ -1,0 +1,94 @@
+import type { Source } from './source';
+
+export type Modality = 'text' | 'audio' | 'video';
+
+export type TensorData =
+  | Float32Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array;
+
+export type TensorType = 'float32' | 'int32' | 'int64' | 'uint8' | 'int8' | 'float16';
+
+/** A dense tensor, row major, batch first: `data.length` is the product of `dims`. */
+export interface Tensor {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  readonly data: TensorData;
+}
+
+/** What one row of a batch stands for. Times in seconds from the start of the source; boxes and points in pixels. */
+export interface SampleSegment {
+  readonly start?: number;
+  readonly end?: number;
+  /** x, y, width, height in pixels of the source picture. */
+  readonly box?: readonly [number, number, number, number];
+  readonly landmarks?: readonly (readonly [number, number])[];
+  readonly text?: string;
+  readonly language?: string;
+  /** The model's tokens of this row without padding, special tokens included, as they stand in the text. */
+  readonly tokens?: readonly string[];
+}
+
+interface SampleOf<M extends Modality> {
+  readonly modality: M;
+  /** Id of the model whose manifest prepared the tensors. */
+  readonly model: string;
+  /** By input name of the model; batch first. Empty when there is nothing to infer (see `reason`). */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** One per batch row. */
+  readonly segments: readonly SampleSegment[];
+  readonly source: Source;
+  /** Why there is nothing to infer; the Result then has `label: null` and this reason. */
+  readonly reason?: EmptyReason;
+}
+
+export interface TextSample extends SampleOf<'text'> {
+  readonly features?: TextFeatures;
+}
+export interface AudioSample extends SampleOf<'audio'> {
+  readonly features?: Readonly<Record<string, unknown>>;
+}
+export interface VideoSample extends SampleOf<'video'> {
+  readonly features?: Readonly<Record<string, unknown>>;
+}
+
+/** What a preprocess node emits and `emotion-infer` takes. */
+export type Sample = TextSample | AudioSample | VideoSample;
+
+/** A defined answer that is neither an emotion nor an error. */
+export type EmptyReason = 'empty-text' | 'silence' | 'no-speech' | 'no-face';
+
+/** What a person can look at to see what `emotion-preprocess-text` did, one entry a sentence. */
+export interface TextFeatures {
+  readonly sentences: readonly SentenceFeatures[];
+}
+
+export interface SentenceFeatures {
+  /** The sentence as written. */
+  readonly text: string;
+  /** Offsets in UTF-16 units of the source text. */
+  readonly start: number;
+  readonly end: number;
+  readonly language: 'zh' | 'en';
+  readonly words: readonly string[];
+  /** English: Porter 2 stems; Chinese: the words themselves. Without stop words. */
+  readonly stems: readonly string[];
+  /** Stop words that were left out of `stems`. */
+  readonly removed: readonly string[];
+  /** Which negation, degree, contrast or emoji rules matched, and on which words. */
+  readonly cues: readonly RuleCue[];
+}
+
+export interface RuleCue {
+  readonly rule: 'negation' | 'degree' | 'contrast' | 'emoji' | 'question' | 'irony';
+  /** The words that triggered it. */
+  readonly cue: string;
+  /** Index into `words` of the cue and of the words in its scope. */
+  readonly at: number;
+  readonly scope: readonly number[];
+  /** Degree words: factor above or below 1. */
+  readonly strength?: number;
+}
