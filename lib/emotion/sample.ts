@@ -3,12 +3,7 @@ import type { Source } from './source';
 export type Modality = 'text' | 'audio' | 'video';
 
 export type TensorData =
-  | Float32Array
-  | Int32Array
-  | BigInt64Array
-  | Uint8Array
-  | Int8Array
-  | Uint16Array;
+  Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array | Uint16Array;
 
 export type TensorType = 'float32' | 'int32' | 'int64' | 'uint8' | 'int8' | 'float16';
 
