@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 import globals from 'globals';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', '.node-red/', 'runs/', '.venv/', 'training/'] },
+  { ignores: ['dist/', 'coverage/', '.node-red/', '.cache/', 'runs/', '.venv/', 'training/'] },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

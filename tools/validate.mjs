@@ -1,0 +1,46 @@
+// Runs the Node-RED scorecard (node-red-dev) on the package and fails unless every check passes.
+// Two of its twelve checks (P08 similar package names, N01 node names used elsewhere) compare with
+// the public catalogue. Where that cannot be reached they are run against an empty catalogue and
+// reported as unchecked instead of passed.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const CATALOGUE_CHECKS = ['P08', 'N01'];
+const CHECKS = ['P01', 'P03', 'P04', 'P05', 'P06', 'P07', 'P08', 'N01', 'N02', 'D01', 'D02', 'D03'];
+
+const root = dirname(import.meta.dirname);
+const scratch = mkdtempSync(join(tmpdir(), 'emotion-validate-'));
+const output = join(scratch, 'scorecard.json');
+try {
+  const run = spawnSync(
+    process.execPath,
+    [
+      '--require',
+      join(import.meta.dirname, 'empty-catalogue.cjs'),
+      join(root, 'node_modules/node-red-dev/bin/run'),
+      'validate',
+      '--path',
+      root,
+      '--output',
+      output,
+    ],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 },
+  );
+  process.stdout.write(run.stdout);
+  process.stderr.write(run.stderr);
+  const catalogueMissing = run.stderr.includes('catalogue unreachable');
+  const scorecard = JSON.parse(readFileSync(output, 'utf8'));
+  const failed = CHECKS.filter((check) => scorecard[check]?.test !== true);
+  const unchecked = catalogueMissing ? CATALOGUE_CHECKS.filter((c) => !failed.includes(c)) : [];
+  const passed = CHECKS.length - failed.length - unchecked.length;
+  console.log(
+    `node-red-dev: ${passed}/${CHECKS.length} passed` +
+      (failed.length ? `, failed: ${failed.join(', ')}` : '') +
+      (unchecked.length ? `, not checked (catalogue unreachable): ${unchecked.join(', ')}` : ''),
+  );
+  process.exitCode = failed.length ? 1 : 0;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
