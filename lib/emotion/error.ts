@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   'input.wrong-model': { status: 422, transient: false },
   'queue.full': { status: 429, transient: true },
   'queue.superseded': { status: 429, transient: false },
+  'queue.reset': { status: 503, transient: false },
+  'queue.closed': { status: 503, transient: true },
   'model.not-configured': { status: 503, transient: false },
   'model.not-found': { status: 503, transient: false },
   'model.manifest-invalid': { status: 503, transient: false },

@@ -1,0 +1,164 @@
+import { EmotionError } from '../emotion/error';
+import { fillTemplate, shortText, toFlowError } from './failure';
+import { Gate, type GateOptions } from './gate';
+import type { Catalogue, Done, FlowMessage, FlowNode, NodeStatus, Send } from './message';
+import type { Property } from './property';
+import { SequenceOrder } from './sequence';
+import { StatusLine } from './status-line';
+
+/** What a node does with one message. */
+export interface InputOptions {
+  readonly node: FlowNode;
+  readonly property: Property;
+  readonly queue: GateOptions;
+  readonly catalogue: Catalogue;
+  /**
+   * The work: the value of the property in, the value to write to it out. The signal is aborted
+   * when the message has failed in the meantime (reset, close, a later message).
+   */
+  readonly process: (value: unknown, message: FlowMessage, signal: AbortSignal) => Promise<unknown>;
+  /** Commands by `msg.action`: their value is written to the property without looking at what is there. */
+  readonly actions?: Readonly<Record<string, (message: FlowMessage) => Promise<unknown>>>;
+  /** Status after a message went through; none clears it. */
+  readonly describe?: (result: unknown) => NodeStatus | undefined;
+  /** Releases what the node holds; a failure is logged. */
+  readonly close?: () => Promise<void>;
+  /** Longest time that `close` may take; the host gives a node 15 s. */
+  readonly closeTimeoutMs?: number;
+}
+
+/**
+ * The input contract that all nodes of the suite share. One message in, exactly one `done`; nothing
+ * is ever thrown at or rejected towards the host; every property of the message but the one that
+ * the node reads and writes stays as it was.
+ *
+ * @returns the node's status, for what happens between messages (a model that loads, say).
+ */
+export function acceptInput(options: InputOptions): StatusLine {
+  const { node, property, catalogue } = options;
+  const gate = new Gate(options.queue);
+  const order = new SequenceOrder();
+  const status = new StatusLine(node);
+
+  const reportQueue = (): boolean => {
+    if (gate.waiting === 0) return false;
+    const text = catalogue('status.waiting') ?? '__count__';
+    const filled = fillTemplate(text, { count: gate.waiting }) ?? text;
+    status.show({ fill: 'blue', shape: 'dot', text: filled });
+    return true;
+  };
+
+  const succeed = (result: unknown): void => {
+    if (reportQueue()) return;
+    const described = options.describe?.(result);
+    if (described) status.show(described);
+    else status.clear();
+  };
+
+  const work = async (message: FlowMessage, send: Send): Promise<void> => {
+    const { turn, leave } = order.join(sequenceId(message));
+    try {
+      const action = actionOf(options, message);
+      const result = action
+        ? await action(message)
+        : await readAndProcess(options, gate, message, reportQueue);
+      await turn;
+      await property.write(message, result);
+      succeed(result);
+      send(message);
+    } finally {
+      leave();
+    }
+  };
+
+  node.on('input', (message, send, done) => {
+    const finish = finishOnce(node, done);
+    if (Object.hasOwn(message, 'reset')) {
+      gate.drain(new EmotionError('queue.reset', 'msg.reset emptied the queue of the node'));
+      status.clear();
+      finish();
+      return;
+    }
+    work(message, send).then(
+      () => finish(),
+      (thrown: unknown) => {
+        const error = toFlowError(thrown, catalogue);
+        if (!wasReset(error)) {
+          status.show({ fill: 'red', shape: 'ring', text: shortText(error, catalogue) });
+        }
+        finish(error);
+      },
+    );
+  });
+
+  node.on('close', (_removed, done) => {
+    status.close();
+    gate.drain(new EmotionError('queue.closed', 'The node was stopped or deployed again'));
+    within(options.closeTimeoutMs ?? 12_000, options.close?.() ?? Promise.resolve())
+      .catch((error: unknown) => node.error(error))
+      .finally(done);
+  });
+
+  return status;
+}
+
+async function readAndProcess(
+  options: InputOptions,
+  gate: Gate,
+  message: FlowMessage,
+  admitted: () => void,
+): Promise<unknown> {
+  const value = await options.property.read(message);
+  const result = gate.enter((signal) => options.process(value, message, signal));
+  admitted();
+  return result;
+}
+
+function actionOf(
+  options: InputOptions,
+  message: FlowMessage,
+): ((message: FlowMessage) => Promise<unknown>) | undefined {
+  const { actions } = options;
+  return typeof message.action === 'string' && actions && Object.hasOwn(actions, message.action)
+    ? actions[message.action]
+    : undefined;
+}
+
+/** A reset is what the person asked for, not something to put right. */
+function wasReset(error: Error): boolean {
+  return error instanceof EmotionError && error.code === 'queue.reset';
+}
+
+function sequenceId(message: FlowMessage): string | undefined {
+  const id = message.parts?.id;
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
+}
+
+/** The host answers a second `done` by counting a message twice, and an exception out of it by stopping. */
+function finishOnce(node: FlowNode, done: Done): Done {
+  let finished = false;
+  return (error) => {
+    if (finished) return;
+    finished = true;
+    try {
+      if (error) done(error);
+      else done();
+    } catch (thrown) {
+      node.error(thrown);
+    }
+  };
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new EmotionError('engine.closed', `Closing took longer than ${ms} ms`, { ms }));
+    }, ms);
+  });
+  try {
+    await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * The few things that the flow layer needs of its host, so that `lib/` stays free of Node-RED: the
+ * node types hand in their own node and the tests hand in a plain object.
+ */
+
+/** A message as it travels along a wire. */
+export interface FlowMessage {
+  _msgid?: string;
+  /** Its mere presence empties the queue of the node, as in the core nodes `batch` and `join`. */
+  reset?: unknown;
+  parts?: { readonly id?: unknown } | undefined;
+  [property: string]: unknown;
+}
+
+export type Send = (message: FlowMessage) => void;
+export type Done = (error?: Error) => void;
+
+export interface NodeStatus {
+  readonly fill: 'red' | 'green' | 'yellow' | 'blue' | 'grey';
+  readonly shape: 'ring' | 'dot';
+  readonly text: string;
+}
+
+export interface FlowNode {
+  on(event: 'input', listener: (message: FlowMessage, send: Send, done: Done) => void): unknown;
+  on(event: 'close', listener: (removed: boolean, done: () => void) => void): unknown;
+  status(status: NodeStatus | Record<string, never>): void;
+  error(error: unknown): void;
+}
+
+/**
+ * The text behind a catalogue key in the language of the host, with its `__name__` variables left
+ * in place, or undefined when the catalogue has no such key.
+ */
+export type Catalogue = (key: string) => string | undefined;
