@@ -4,7 +4,10 @@ import type { Source } from './source';
 
 export type Runtime = 'onnxruntime' | 'onnxruntime-web' | 'remote' | 'logistic';
 
-/** How much one token decided, 0–1; the weights of a segment sum to 1. */
+/**
+ * How much one token decided, 0–1. The weights of all tokens of a segment sum to 1; those of a
+ * list cut to its heaviest tokens sum to less.
+ */
 export interface TokenWeight {
   readonly text: string;
   readonly weight: number;

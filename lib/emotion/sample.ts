@@ -53,6 +53,21 @@ export interface VideoSample extends SampleOf<'video'> {
 /** What a preprocess node emits and `emotion-infer` takes. */
 export type Sample = TextSample | AudioSample | VideoSample;
 
+/** Whether a value has the form of a Sample; what its tensors hold is for the engine to check. */
+export function isSample(value: unknown): value is Sample {
+  if (typeof value !== 'object' || value === null) return false;
+  const { modality, model, tensors, segments, source } = value as Record<string, unknown>;
+  return (
+    (modality === 'text' || modality === 'audio' || modality === 'video') &&
+    typeof model === 'string' &&
+    typeof tensors === 'object' &&
+    tensors !== null &&
+    Array.isArray(segments) &&
+    typeof source === 'object' &&
+    source !== null
+  );
+}
+
 /** A defined answer that is neither an emotion nor an error. */
 export type EmptyReason = 'empty-text' | 'silence' | 'no-speech' | 'no-face';
 

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { EMOTIONS } from '../emotion/labels';
 
-/**
- * The schema of `model.yaml`: all that the software knows of a model. Kept strict, so a misspelt
- * key is an error instead of a setting that silently does nothing.
- */
+// Strict throughout: a misspelt key is an error instead of a setting that silently does nothing.
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hexadecimal');
 
 const file = z.strictObject({
@@ -17,9 +15,13 @@ const dimension = z.union([z.int().positive(), z.enum(['batch', 'tokens', 'frame
 
 const tensorSpec = z.strictObject({
   type: z.enum(['float32', 'int32', 'int64', 'uint8']),
+  /** The first dimension is `batch`; a named one may differ from row to row. */
   shape: z.array(dimension).min(1),
-  /** Value that fills a row up to the longest of its batch. */
-  padding: z.number().default(0),
+  /**
+   * Value that fills a row up to the longest of its batch. null: the model cannot tell filling from
+   * content, so only rows of the same shape share a batch.
+   */
+  padding: z.number().nullable().default(0),
 });
 
 const output = z.strictObject({
@@ -48,6 +50,7 @@ const metric = z.strictObject({
   headline: z.boolean().default(false),
 });
 
+/** The schema of `model.yaml`: all that the software knows of a model. */
 export const manifestSchema = z.strictObject({
   schema: z.literal(1),
   id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dots, dashes'),
@@ -81,4 +84,145 @@ export const manifestSchema = z.strictObject({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+export type TensorSpec = z.infer<typeof tensorSpec>;
+export type OutputSpec = z.infer<typeof output>;
+export type Precision = Manifest['files']['default'];
 export type TextPreprocessing = z.infer<typeof textPreprocessing>;
+
+/** One thing that is wrong with a manifest. */
+export interface ManifestProblem {
+  /** Keys from the top down, e.g. `['files', 'fp32', 'sha256']`. */
+  readonly path: readonly (string | number)[];
+  readonly expected: string;
+}
+
+/**
+ * A manifest from the value that `model.yaml` holds, with defaults filled in, or what is wrong with
+ * it: the schema first, then what one key says of another.
+ */
+export function parseManifest(
+  value: unknown,
+): { manifest: Manifest; problems: [] } | { manifest?: never; problems: ManifestProblem[] } {
+  const parsed = manifestSchema.safeParse(value);
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
+  const problems = contradictions(parsed.data);
+  return problems.length > 0 ? { problems } : { manifest: parsed.data, problems: [] };
+}
+
+/** The JSON Schema (draft 2020-12) of `model.yaml` for editors. */
+export function manifestJsonSchema(): Record<string, unknown> {
+  return {
+    title: 'model.yaml of @emowire/node-red-emotion',
+    ...z.toJSONSchema(manifestSchema, { io: 'input' }),
+  };
+}
+
+function schemaProblem(issue: z.core.$ZodIssue): ManifestProblem[] {
+  const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key], expected: 'no such key' }));
+  }
+  if (issue.code === 'invalid_union') {
+    const options = issue.errors.map((errors) => errors.map(expectation).join(' and '));
+    return [{ path, expected: [...new Set(options)].filter(Boolean).join(', or ') }];
+  }
+  return [{ path, expected: expectation(issue) }];
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected;
+    case 'invalid_value':
+      return issue.values.map((value) => JSON.stringify(value)).join(' | ');
+    case 'too_small':
+      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
+    case 'too_big':
+      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** What the schema cannot see: keys that do not fit each other. */
+function contradictions(manifest: Manifest): ManifestProblem[] {
+  const problems: ManifestProblem[] = [];
+  const expect = (holds: boolean, path: (string | number)[], expected: string) => {
+    if (!holds) problems.push({ path, expected });
+  };
+  const { labels, mapping, files, inputs, outputs } = manifest;
+  const known = labels.join(', ');
+
+  labels.forEach((label, index) => {
+    expect(labels.indexOf(label) === index, ['labels', index], 'each label once');
+    expect(
+      Object.hasOwn(mapping, label) || (EMOTIONS as readonly string[]).includes(label),
+      ['labels', index],
+      `an entry in mapping, or one of ${EMOTIONS.join(', ')}`,
+    );
+  });
+  for (const key of Object.keys(mapping)) {
+    expect(labels.includes(key), ['mapping', key], `one of the labels: ${known}`);
+  }
+  expect(
+    labels.some((label) => mapping[label] !== null),
+    ['mapping'],
+    'at least one label that maps onto an emotion',
+  );
+
+  expect(files[files.default] !== undefined, ['files', files.default], 'the default file');
+  if (manifest.modality === 'text') {
+    expect(files.tokenizer !== undefined, ['files', 'tokenizer'], 'a tokenizer (modality text)');
+  }
+
+  expect(Object.keys(inputs).length > 0, ['inputs'], 'at least one input');
+  for (const [name, { shape }] of Object.entries(inputs)) {
+    expect(shape[0] === 'batch', ['inputs', name, 'shape', 0], 'batch');
+    expect(shape.lastIndexOf('batch') === 0, ['inputs', name, 'shape'], 'batch only once');
+  }
+  const kinds = Object.entries(outputs).map(([name, output]) => ({ name, ...output }));
+  for (const { name, shape, kind } of kinds) {
+    expect(shape[0] === 'batch', ['outputs', name, 'shape', 0], 'batch');
+    if (kind === 'logits') {
+      expect(
+        shape.length === 2 && shape[1] === labels.length,
+        ['outputs', name, 'shape'],
+        `[batch, ${labels.length}], one logit a label`,
+      );
+    }
+    if (kind === 'token-weights') {
+      expect(
+        shape.length === 2 && shape[1] === 'tokens',
+        ['outputs', name, 'shape'],
+        '[batch, tokens]',
+      );
+    }
+  }
+  expect(
+    kinds.filter(({ kind }) => kind === 'logits').length === 1,
+    ['outputs'],
+    'exactly one output of kind logits',
+  );
+
+  const { temperature } = manifest.calibration;
+  if (typeof temperature !== 'number') {
+    for (const language of manifest.languages) {
+      expect(
+        Object.hasOwn(temperature, language),
+        ['calibration', 'temperature', language],
+        'a temperature for each of the languages',
+      );
+    }
+    expect(
+      Object.keys(temperature).length > 0,
+      ['calibration', 'temperature'],
+      'at least one temperature',
+    );
+  }
+  expect(
+    manifest.metrics.filter(({ headline }) => headline).length <= 1,
+    ['metrics'],
+    'at most one headline metric',
+  );
+  return problems;
+}

@@ -1,0 +1,196 @@
+import { softmax, temperatureFor } from '../emotion/calibration';
+import { EmotionError } from '../emotion/error';
+import { topLabel, type Emotion, type Scores } from '../emotion/labels';
+import { mapScores } from '../emotion/mapping';
+import type { Result, ResultSegment, TokenWeight } from '../emotion/result';
+import type { Sample, SampleSegment, Tensor } from '../emotion/sample';
+import type { Manifest, OutputSpec } from '../models/manifest';
+import type { EngineOutput, RowOutput } from './engine';
+import { halfToNumber } from './half-float';
+
+/** Scores of one row after rules, with the names of the rules that changed them. */
+export interface Ruled {
+  readonly scores: Scores;
+  readonly rules: readonly string[];
+}
+
+/**
+ * Changes the scores of one row by what stands in it.
+ *
+ * @param row index into `sample.segments`
+ */
+export type ScoreRules = (scores: Scores, sample: Sample, row: number) => Ruled;
+
+export interface InterpretOptions {
+  /** A result whose score is lower is marked `uncertain`. */
+  readonly threshold?: number;
+  /**
+   * Keeps the tokens with the highest weights of every segment, in the order of the text and with
+   * the weights they have among all tokens. Scores are always given for all labels.
+   */
+  readonly topK?: number;
+  readonly rules?: ScoreRules;
+}
+
+/**
+ * A model's outputs as a Result: logits → calibrated probabilities → the seven labels → rules, row
+ * by row; then the mean of the rows, each weighing as much as it has tokens (text) or seconds.
+ *
+ * A sample with nothing to infer gives `label: null` with its reason.
+ *
+ * @param output what the engine gave for this very sample
+ * @throws EmotionError `engine.failed` when the model gave NaN or infinity
+ *
+ * @example
+ * interpret(sample, await engine.infer(sample), manifest, { threshold: 0.4 });
+ * // → { modality: 'text', label: 'happy', score: 0.91, scores: { neutral: 0.02, … }, … }
+ */
+export function interpret(
+  sample: Sample,
+  output: EngineOutput,
+  manifest: Manifest,
+  { threshold = 0, topK, rules }: InterpretOptions = {},
+): Result {
+  const { modality, model, source } = sample;
+  const common = { modality, model, runtime: output.runtime, latencyMs: output.latencyMs, source };
+  if (output.rows.length === 0) {
+    return {
+      ...common,
+      label: null,
+      score: 0,
+      scores: {},
+      cached: false,
+      ...(sample.reason !== undefined && { reason: sample.reason }),
+    };
+  }
+
+  const ruled = output.rows.map((row, index) => {
+    const segment = sample.segments[index];
+    const scores = rowScores(row, manifest, segment?.language ?? source.language);
+    return rules?.(scores, sample, index) ?? { scores, rules: [] };
+  });
+  const weights = rowWeights(sample.segments, modality);
+  const scores = weightedMean(
+    ruled.map((row) => row.scores),
+    weights,
+  );
+  const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
+  const changed = [...new Set(ruled.flatMap((row) => row.rules))];
+  return {
+    ...common,
+    label,
+    score,
+    scores,
+    segments: sample.segments.map((segment, index) =>
+      resultSegment(
+        segment,
+        ruled[index]!.scores,
+        weights[index]!,
+        tokenWeights(output.rows[index]!, segment, manifest, topK),
+      ),
+    ),
+    cached: output.rows.every(({ cached }) => cached),
+    ...(score < threshold && { uncertain: true }),
+    ...(changed.length > 0 && { rules: changed }),
+  };
+}
+
+/** Calibrated scores of one row. */
+function rowScores(row: RowOutput, manifest: Manifest, language: string | undefined): Scores {
+  const logits = numbers(row.outputs[outputOf(manifest, 'logits')!]!);
+  const temperature = temperatureFor(manifest.calibration.temperature, language);
+  if (!logits.every(Number.isFinite)) {
+    throw new EmotionError(
+      'engine.failed',
+      `Model "${manifest.id}" gave logits that are no numbers: ${logits.join(', ')}`,
+      { model: manifest.id },
+    );
+  }
+  return mapScores(manifest.labels, softmax(logits, temperature), manifest.mapping);
+}
+
+function outputOf(manifest: Manifest, kind: OutputSpec['kind']): string | undefined {
+  return Object.keys(manifest.outputs).find((name) => manifest.outputs[name]!.kind === kind);
+}
+
+/** Shares of the rows in the whole, sum 1; equal shares when nothing says how large a row is. */
+function rowWeights(segments: readonly SampleSegment[], modality: Sample['modality']): number[] {
+  const sizes = segments.map(({ tokens, start, end }) =>
+    modality === 'text'
+      ? (tokens?.filter((token) => !isSpecialToken(token)).length ?? 0)
+      : (end ?? 0) - (start ?? 0),
+  );
+  const known = sizes.every((size) => size > 0);
+  const total = known ? sizes.reduce((sum, size) => sum + size, 0) : segments.length;
+  return sizes.map((size) => (known ? size : 1) / total);
+}
+
+function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scores {
+  const mean: Scores = {};
+  let sum = 0;
+  rows.forEach((scores, index) => {
+    for (const [emotion, score] of Object.entries(scores) as [Emotion, number][]) {
+      mean[emotion] = (mean[emotion] ?? 0) + score * weights[index]!;
+      sum += score * weights[index]!;
+    }
+  });
+  for (const emotion of Object.keys(mean) as Emotion[]) mean[emotion] /= sum;
+  return mean;
+}
+
+function resultSegment(
+  { start, end, box, text }: SampleSegment,
+  scores: Scores,
+  weight: number,
+  tokens: readonly TokenWeight[] | undefined,
+): ResultSegment {
+  const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
+  return {
+    ...(start !== undefined && { start }),
+    ...(end !== undefined && { end }),
+    ...(box !== undefined && { box }),
+    ...(text !== undefined && { text }),
+    label,
+    score,
+    scores,
+    weight,
+    ...(tokens !== undefined && { tokens }),
+  };
+}
+
+/** Attention on the tokens of a row, special tokens left out, the rest divided by its sum. */
+function tokenWeights(
+  row: RowOutput,
+  { tokens }: SampleSegment,
+  manifest: Manifest,
+  topK: number | undefined,
+): TokenWeight[] | undefined {
+  const name = outputOf(manifest, 'token-weights');
+  if (name === undefined || tokens === undefined) return undefined;
+  const attention = numbers(row.outputs[name]!);
+  const words = tokens
+    .slice(0, attention.length)
+    .map((text, index) => ({ text, weight: attention[index]! }))
+    .filter(({ text }) => !isSpecialToken(text));
+  const sum = words.reduce((total, { weight }) => total + weight, 0);
+  const shares = words.map(({ text, weight }) => ({
+    text,
+    weight: sum > 0 ? weight / sum : 1 / words.length,
+  }));
+  if (topK === undefined || shares.length <= topK) return shares;
+  const heaviest = new Set([...shares].sort((a, b) => b.weight - a.weight).slice(0, topK));
+  return shares.filter((share) => heaviest.has(share));
+}
+
+/** Tokens that tokenizers add; an unknown word is a word. */
+const SPECIAL_TOKEN =
+  /^(?:\[(?:CLS|SEP|PAD|MASK|BOS|EOS)\]|<\/?s>|<(?:pad|mask|cls|sep|bos|eos)>)$/i;
+
+function isSpecialToken(token: string): boolean {
+  return SPECIAL_TOKEN.test(token);
+}
+
+function numbers({ type, data }: Tensor): number[] {
+  if (type === 'float16') return Array.from(data as Uint16Array, halfToNumber);
+  return Array.from(data as ArrayLike<number | bigint>, Number);
+}

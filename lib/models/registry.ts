@@ -1,0 +1,152 @@
+import { readdir } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
+import { EmotionError } from '../emotion/error';
+import { FileHashes } from './file-hashes';
+import type { Manifest } from './manifest';
+import { loadModel, MANIFEST_FILE, type InstalledModel } from './model';
+
+/** What a picker shows of an installed model. */
+export interface ModelSummary {
+  readonly id: string;
+  readonly folder: string;
+  readonly title: Manifest['title'];
+  readonly version: string;
+  readonly modality: Manifest['modality'];
+  readonly architecture: string;
+  readonly languages: readonly string[];
+  readonly labels: readonly string[];
+  /** Bytes of the default graph and the tokenizer. */
+  readonly bytes: number;
+  readonly licence: Manifest['licence'];
+  readonly metrics: Manifest['metrics'];
+  /** The metric that stands for the model. */
+  readonly headline?: Manifest['metrics'][number];
+  readonly error?: never;
+}
+
+/** A folder that holds a model.yaml and is not usable. */
+export interface BrokenModel {
+  /** The folder's name. */
+  readonly id: string;
+  readonly folder: string;
+  readonly error: EmotionError;
+}
+
+type Entry = { readonly id: string; readonly folder: string } & (
+  | { readonly model: InstalledModel; readonly error?: never }
+  | { readonly error: EmotionError; readonly model?: never }
+);
+
+/**
+ * The models in some folders, one folder a model inside each. A model in an earlier folder hides
+ * one with the same id in a later folder, so a user's own copy goes before the shipped one.
+ *
+ * @example
+ * const registry = new ModelRegistry([userFolder, shippedModels()]);
+ * const model = await registry.resolve('text-bilstm');
+ */
+export class ModelRegistry {
+  readonly #hashes = new FileHashes();
+
+  constructor(readonly folders: readonly string[]) {}
+
+  /** All models, sorted by id; broken ones with what is wrong. */
+  async list(): Promise<(ModelSummary | BrokenModel)[]> {
+    const entries = await this.#scan();
+    return entries.map(({ id, folder, model, error }) =>
+      model === undefined ? { id, folder, error } : summary(model),
+    );
+  }
+
+  /**
+   * The model with an id, or in an absolute folder.
+   *
+   * @throws EmotionError `model.not-found`, naming what is installed, or what {@link loadModel}
+   * throws for a broken model
+   */
+  async resolve(idOrFolder: string): Promise<InstalledModel> {
+    if (isAbsolute(idOrFolder)) return loadModel(idOrFolder, this.#hashes);
+
+    const direct = await this.#direct(idOrFolder);
+    if (direct !== undefined) return direct;
+
+    const entries = await this.#scan();
+    const found = entries.find(({ id }) => id === idOrFolder);
+    if (found?.error) throw found.error;
+    if (found?.model) return found.model;
+    const installed = entries.map(({ id }) => id).join(', ') || 'none';
+    throw new EmotionError(
+      'model.not-found',
+      `No model "${idOrFolder}" in ${this.folders.join(', ')}; installed: ${installed}`,
+      { model: idOrFolder, installed },
+    );
+  }
+
+  /** The usual case without reading every other model: the first folder holds it under its id. */
+  async #direct(id: string): Promise<InstalledModel | undefined> {
+    const [first] = this.folders;
+    if (first === undefined || !/^[a-z0-9][a-z0-9._-]*$/.test(id)) return undefined;
+    const model = await loadModel(join(first, id), this.#hashes).catch(() => undefined);
+    return model?.manifest.id === id ? model : undefined;
+  }
+
+  async #scan(): Promise<Entry[]> {
+    const byId = new Map<string, Entry>();
+    for (const parent of this.folders) {
+      for (const folder of await modelFolders(parent)) {
+        const entry = await this.#read(folder);
+        if (!byId.has(entry.id)) byId.set(entry.id, entry);
+      }
+    }
+    return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async #read(folder: string): Promise<Entry> {
+    try {
+      const model = await loadModel(folder, this.#hashes);
+      return { id: model.manifest.id, folder, model };
+    } catch (cause) {
+      const error =
+        cause instanceof EmotionError
+          ? cause
+          : new EmotionError(
+              'model.file-missing',
+              `${folder}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+              { file: folder },
+              { cause },
+            );
+      return { id: basename(folder), folder, error };
+    }
+  }
+}
+
+async function modelFolders(parent: string): Promise<string[]> {
+  const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
+  const folders: string[] = [];
+  for (const entry of entries) {
+    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
+    const folder = join(parent, entry.name);
+    const files = await readdir(folder).catch((): string[] => []);
+    if (files.includes(MANIFEST_FILE)) folders.push(folder);
+  }
+  return folders.sort();
+}
+
+function summary({ manifest, folder }: InstalledModel): ModelSummary {
+  const { files, metrics } = manifest;
+  const headline = metrics.find((metric) => metric.headline);
+  return {
+    id: manifest.id,
+    folder,
+    title: manifest.title,
+    version: manifest.version,
+    modality: manifest.modality,
+    architecture: manifest.architecture,
+    languages: manifest.languages,
+    labels: manifest.labels,
+    bytes: (files[files.default]?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0),
+    licence: manifest.licence,
+    metrics,
+    ...(headline && { headline }),
+  };
+}
