@@ -2,7 +2,8 @@ import type { Emotion, Scores } from './labels';
 import type { EmptyReason, Modality } from './sample';
 import type { Source } from './source';
 
-export type Runtime = 'onnxruntime' | 'onnxruntime-web' | 'remote' | 'logistic';
+/** `javascript`: fusion's own arithmetic, where no model runs. */
+export type Runtime = 'onnxruntime' | 'onnxruntime-web' | 'remote' | 'logistic' | 'javascript';
 
 /**
  * How much one token decided, 0–1. The weights of all tokens of a segment sum to 1; those of a
@@ -64,6 +65,8 @@ export interface Fused extends ResultBase {
   readonly missing: readonly Modality[];
   /** 1 when all modalities agree, 0 when they could not disagree more. */
   readonly agreement: number;
+  /** Modalities whose own answer is another one; absent when there are none. */
+  readonly dissenting?: readonly Modality[];
   readonly explanation: { readonly zh: string; readonly en: string };
 }
 
