@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   'media.no-stream': { status: 422, transient: false },
   'media.empty': { status: 422, transient: false },
   'media.refused': { status: 422, transient: false },
+  'media.unreachable': { status: 503, transient: true },
+  'media.device': { status: 503, transient: true },
   'media.stalled': { status: 504, transient: true },
   'media.killed': { status: 503, transient: true },
   'fusion.not-a-result': { status: 422, transient: false },
