@@ -9,7 +9,7 @@ import {
   type ModalityWeights,
   type Pooled,
 } from './pooling';
-import { weightedVote } from './weightedVote';
+import { weightedVote } from './weighted-vote';
 
 const LABELS = EMOTIONS.length;
 const ROWS = MODALITIES.length;

@@ -119,7 +119,8 @@ function temper(scores: Scores, temperature: number): Scores {
   const labels = EMOTIONS.filter((label) => scores[label] !== undefined);
   return softmaxScores(
     labels,
-    labels.map((label) => Math.log(scores[label] ?? 0) / temperature),
+    labels.map((label) => Math.log(scores[label] ?? 0)),
+    temperature,
   );
 }
 

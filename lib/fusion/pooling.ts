@@ -1,6 +1,6 @@
-import type { Result } from '../emotion/result';
+import { softmax } from '../emotion/calibration';
+import type { Result, Runtime } from '../emotion/result';
 import type { Modality } from '../emotion/sample';
-import type { Runtime } from '../emotion/result';
 import { EMOTIONS, type Emotion, type Scores } from '../emotion/labels';
 
 export type ModalityWeights = Partial<Record<Modality, number>>;
@@ -64,11 +64,11 @@ export function normalise(labels: readonly Emotion[], values: readonly number[])
   return Object.fromEntries(labels.map((label, i) => [label, (values[i] ?? 0) / total]));
 }
 
-/** Softmax of log values, shifted by their maximum so that nothing overflows. */
-export function softmaxScores(labels: readonly Emotion[], logits: readonly number[]): Scores {
-  const highest = Math.max(...logits);
-  return normalise(
-    labels,
-    logits.map((logit) => Math.exp(logit - highest)),
-  );
+/** The softmax of logits, by label. */
+export function softmaxScores(
+  labels: readonly Emotion[],
+  logits: readonly number[],
+  temperature = 1,
+): Scores {
+  return normalise(labels, softmax(logits, temperature));
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { agreement, dissenting, jensenShannonDivergence } from '../../lib/fusion/agreement';
-import { weightedVote } from '../../lib/fusion/weightedVote';
+import { weightedVote } from '../../lib/fusion/weighted-vote';
 import { resultOf } from './results';
 
 describe('agreement', () => {

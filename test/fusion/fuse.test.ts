@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
 import { attentionMethod } from '../../lib/fusion/attention';
 import { fuse } from '../../lib/fusion/fuse';
-import { productOfExpertsMethod } from '../../lib/fusion/productOfExperts';
-import { weightedVoteMethod } from '../../lib/fusion/weightedVote';
+import { productOfExpertsMethod } from '../../lib/fusion/product-of-experts';
+import { weightedVoteMethod } from '../../lib/fusion/weighted-vote';
 import { emptyResult, resultOf } from './results';
 
 const text = resultOf(

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
 import { assertDistinctModalities, parseResult } from '../../lib/fusion/validate';
-import { resultBytes } from '../../lib/fusion/resultBytes';
+import { resultBytes } from '../../lib/fusion/result-bytes';
 import { emptyResult, resultOf } from './results';
 
 function refusal(value: unknown): EmotionError {

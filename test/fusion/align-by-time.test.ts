@@ -6,10 +6,10 @@ import {
   type TimeAlignerOptions,
   type TimedArrival,
   type TimedEvent,
-} from '../../lib/fusion/alignByTime';
-import { ClockOffset } from '../../lib/fusion/clockOffset';
+} from '../../lib/fusion/align-by-time';
+import { ClockOffset } from '../../lib/fusion/clock-offset';
 import { MODALITIES } from '../../lib/fusion/modalities';
-import { ManualClock } from './manualClock';
+import { ManualClock } from './manual-clock';
 
 function setUp(options: Partial<TimeAlignerOptions<string>> = {}) {
   const clock = new ManualClock();

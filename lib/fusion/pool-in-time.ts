@@ -1,6 +1,6 @@
 import { EMOTIONS, topLabel, type Emotion, type Scores } from '../emotion/labels';
 import type { Result, ResultSegment } from '../emotion/result';
-import type { Overlap } from './alignByTime';
+import type { Overlap } from './align-by-time';
 
 /**
  * One Result of all the windows of a modality that overlap an event: the scores are averaged with

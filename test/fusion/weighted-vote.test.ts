@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { weightedVote } from '../../lib/fusion/weightedVote';
+import { weightedVote } from '../../lib/fusion/weighted-vote';
 import { resultOf } from './results';
 
 describe('weighted vote', () => {

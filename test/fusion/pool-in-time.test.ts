@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { Overlap } from '../../lib/fusion/alignByTime';
+import type { Overlap } from '../../lib/fusion/align-by-time';
 import type { Result } from '../../lib/emotion/result';
-import { poolInTime } from '../../lib/fusion/poolInTime';
+import { poolInTime } from '../../lib/fusion/pool-in-time';
 import { emptyResult, resultOf } from './results';
 
 const during = (value: Result, startMs: number, endMs: number): Overlap<Result> => ({

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { productOfExperts } from '../../lib/fusion/productOfExperts';
+import { productOfExperts } from '../../lib/fusion/product-of-experts';
 import { resultOf } from './results';
 
 describe('product of experts', () => {

@@ -1,7 +1,7 @@
 import type { Modality } from '../emotion/sample';
-import type { ReleaseCause } from './alignByKey';
+import type { ReleaseCause } from './align-by-key';
 import { systemClock, type Clock } from './clock';
-import { ClockOffset } from './clockOffset';
+import { ClockOffset } from './clock-offset';
 import { MODALITIES } from './modalities';
 
 /** A value that holds from `startMs` to `endMs` by its device's clock; the two may be equal. */

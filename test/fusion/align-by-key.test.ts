@@ -2,12 +2,12 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Fused, Result } from '../../lib/emotion/result';
 import type { Modality } from '../../lib/emotion/sample';
-import { KeyAligner, type KeyAlignerOptions, type KeyedEvent } from '../../lib/fusion/alignByKey';
+import { KeyAligner, type KeyAlignerOptions, type KeyedEvent } from '../../lib/fusion/align-by-key';
 import { systemClock } from '../../lib/fusion/clock';
 import { fuse } from '../../lib/fusion/fuse';
 import { MODALITIES } from '../../lib/fusion/modalities';
-import { weightedVoteMethod } from '../../lib/fusion/weightedVote';
-import { ManualClock } from './manualClock';
+import { weightedVoteMethod } from '../../lib/fusion/weighted-vote';
+import { ManualClock } from './manual-clock';
 import { resultOf } from './results';
 
 function setUp(options: Partial<KeyAlignerOptions<string>> = {}) {
