@@ -166,8 +166,9 @@ function tokenWeights(
   topK: number | undefined,
 ): TokenWeight[] | undefined {
   const name = outputOf(manifest, 'token-weights');
-  if (name === undefined || tokens === undefined) return undefined;
-  const attention = numbers(row.outputs[name]!);
+  const weights = name === undefined ? undefined : row.outputs[name];
+  if (weights === undefined || tokens === undefined) return undefined;
+  const attention = numbers(weights);
   const words = tokens
     .slice(0, attention.length)
     .map((text, index) => ({ text, weight: attention[index]! }))

@@ -4,6 +4,9 @@ import type { Tensor, TextSample } from '../../lib/emotion/sample';
 import { loadModel, type InstalledModel } from '../../lib/models/model';
 import { packageRoot } from '../../lib/models/package-root';
 
+/** A token id that no fixture's text has; see `poison-process.ts`. */
+export const POISON = 51n;
+
 export const FIXTURES = join(packageRoot(), 'test', 'fixtures', 'models');
 
 export function fixture(id: string): Promise<InstalledModel> {
