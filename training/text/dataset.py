@@ -1,0 +1,92 @@
+"""Encoded rows and batches of rows of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.text.corpora import Row
+from training.text.labels import GOEMOTIONS
+
+
+@dataclass
+class Encoded:
+    """A row as the model takes it: `ids` with special tokens, and how much it counts."""
+
+    row: Row
+    ids: list[int]
+    weight: float = 1.0
+
+
+@dataclass
+class Batch:
+    """Tensors of one step; `tokens` is the longest row's length.
+
+    ids, mask int64 `[batch, tokens]`; target float32 and allowed bool `[batch, 7]`; weight float32
+    `[batch]`; fine float32 `[batch, 28]`, zero rows where unknown; teacher float32 `[batch, 7]`,
+    with `has_teacher` bool `[batch]`.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    target: Tensor
+    allowed: Tensor
+    weight: Tensor
+    fine: Tensor
+    teacher: Tensor
+    has_teacher: Tensor
+
+
+def collate(rows: Sequence[Encoded]) -> Batch:
+    """Pads to the longest of the batch with id 0."""
+    longest = max(len(r.ids) for r in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.int64)
+    mask = torch.zeros(len(rows), longest, dtype=torch.int64)
+    fine = np.zeros((len(rows), len(GOEMOTIONS)), dtype=np.float32)
+    teacher = np.zeros((len(rows), 7), dtype=np.float32)
+    for i, r in enumerate(rows):
+        ids[i, : len(r.ids)] = torch.tensor(r.ids)
+        mask[i, : len(r.ids)] = 1
+        if r.row.fine is not None:
+            fine[i] = r.row.fine
+        if r.row.teacher is not None:
+            teacher[i] = r.row.teacher
+    return Batch(
+        ids=ids,
+        mask=mask,
+        target=torch.from_numpy(np.stack([r.row.target for r in rows])),
+        allowed=torch.from_numpy(np.stack([r.row.allowed for r in rows])),
+        weight=torch.tensor([r.weight for r in rows], dtype=torch.float32),
+        fine=torch.from_numpy(fine),
+        teacher=torch.from_numpy(teacher),
+        has_teacher=torch.tensor([r.row.teacher is not None for r in rows]),
+    )
+
+
+def epoch_batches(
+    lengths: Sequence[int], size: int, seed: int, bucket: int = 64
+) -> list[list[int]]:
+    """Row indices of one epoch's batches: shuffled, then sorted by length within runs of
+    `bucket * size` rows, so that little of a batch is padding, then the batches shuffled.
+
+    The same seed gives the same batches, which is what lets a run resume in mid-epoch.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(order), bucket * size):
+        run = sorted(order[start : start + bucket * size], key=lambda i: lengths[i])
+        batches += [run[i : i + size] for i in range(0, len(run), size)]
+    random.shuffle(batches)
+    return [[int(i) for i in b] for b in batches]
+
+
+def evaluation_batches(rows: Sequence[Encoded], size: int) -> Iterator[list[int]]:
+    """Indices sorted by length, for a pass without training."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
