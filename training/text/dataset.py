@@ -15,19 +15,17 @@ from training.text.labels import GOEMOTIONS
 
 @dataclass
 class Encoded:
-    """A row as the model takes it: `ids` with special tokens, and how much it counts."""
+    """A row as the model takes it: `ids` with special tokens."""
 
     row: Row
     ids: list[int]
-    weight: float = 1.0
 
 
 @dataclass
 class Batch:
     """Tensors of one step; `tokens` is the longest row's length.
 
-    ids, mask int64 `[batch, tokens]`; target float32 and allowed bool `[batch, 7]`; weight float32
-    `[batch]`; fine float32 `[batch, 28]`, zero rows where unknown; teacher float32 `[batch, 7]`,
+    ids, mask int64 `[batch, tokens]`; target float32 and allowed bool `[batch, 7]`; fine float32 `[batch, 28]`, zero rows where unknown; teacher float32 `[batch, 7]`,
     with `has_teacher` bool `[batch]`.
     """
 
@@ -35,7 +33,6 @@ class Batch:
     mask: Tensor
     target: Tensor
     allowed: Tensor
-    weight: Tensor
     fine: Tensor
     teacher: Tensor
     has_teacher: Tensor
@@ -60,23 +57,43 @@ def collate(rows: Sequence[Encoded]) -> Batch:
         mask=mask,
         target=torch.from_numpy(np.stack([r.row.target for r in rows])),
         allowed=torch.from_numpy(np.stack([r.row.allowed for r in rows])),
-        weight=torch.tensor([r.weight for r in rows], dtype=torch.float32),
         fine=torch.from_numpy(fine),
         teacher=torch.from_numpy(teacher),
         has_teacher=torch.tensor([r.row.teacher is not None for r in rows]),
     )
 
 
+def epoch_rows(
+    groups: dict[str, list[int]], shares: dict[str, float], epoch: int, seed: int
+) -> list[int]:
+    """Rows of one epoch: of each corpus the share that its recipe asks for.
+
+    A corpus' rows are shuffled once and dealt round, so a share of a half shows every row once in
+    two epochs.
+    """
+    chosen: list[int] = []
+    for name in sorted(groups):
+        order = np.random.default_rng(seed).permutation(groups[name])
+        count = round(len(order) * shares[name])
+        start = epoch * count
+        chosen += [int(order[(start + i) % len(order)]) for i in range(count)]
+    return chosen
+
+
 def epoch_batches(
-    lengths: Sequence[int], size: int, seed: int, bucket: int = 64
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    size: int,
+    seed: int,
+    bucket: int = 64,
 ) -> list[list[int]]:
-    """Row indices of one epoch's batches: shuffled, then sorted by length within runs of
+    """One epoch's `rows` in batches: shuffled, then sorted by length within runs of
     `bucket * size` rows, so that little of a batch is padding, then the batches shuffled.
 
     The same seed gives the same batches, which is what lets a run resume in mid-epoch.
     """
     random = np.random.default_rng(seed)
-    order = random.permutation(len(lengths))
+    order = random.permutation(rows)
     batches = []
     for start in range(0, len(order), bucket * size):
         run = sorted(order[start : start + bucket * size], key=lambda i: lengths[i])

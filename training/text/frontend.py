@@ -18,9 +18,9 @@ COMMAND = ROOT / "dist" / "lib" / "cli" / "emotion-features.js"
 
 
 def normalise(
-    rows: Sequence[tuple[str, str, str]], segmentation: str, cache: Path
+    rows: Sequence[tuple[str, str]], segmentation: str, cache: Path
 ) -> list[str]:
-    """Normalised texts of `(id, text, language)` rows, in their order.
+    """Normalised texts of `(text, language)` rows, in their order.
 
     `segmentation` is `characters` or `words`, as in a model's `preprocessing.segmentation`. The
     cache's name holds a hash of texts and of the built front end, so a change of either asks anew.
@@ -29,8 +29,8 @@ def normalise(
     """
     digest = hashlib.sha256(f"{segmentation}\n{_front_end_hash()}\n".encode())
     lines = [
-        json.dumps({"id": i, "text": t, "language": lang}, ensure_ascii=False)
-        for i, t, lang in rows
+        json.dumps({"id": i, "text": text, "language": language}, ensure_ascii=False)
+        for i, (text, language) in enumerate(rows)
     ]
     for line in lines:
         digest.update(line.encode())
@@ -41,17 +41,13 @@ def normalise(
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_text(answer, encoding="utf-8")
         partial.rename(path)
-    texts = {}
     with path.open(encoding="utf-8") as answers:
-        for line in answers:
-            record = json.loads(line)
-            texts[record["id"]] = record["text"]
-    missing = [i for i, _, _ in rows if i not in texts]
-    if missing:
+        records = [json.loads(line) for line in answers]
+    if [r["id"] for r in records] != list(range(len(rows))):
         raise RuntimeError(
-            f"emotion-features left out {len(missing)} rows, first {missing[0]}"
+            f"emotion-features answered {len(records)} rows for {len(rows)} texts"
         )
-    return [texts[i] for i, _, _ in rows]
+    return [r["text"] for r in records]
 
 
 def _run(stdin: str, segmentation: str) -> str:
@@ -64,7 +60,6 @@ def _run(stdin: str, segmentation: str) -> str:
             "text",
             "--segmentation",
             segmentation,
-            "--no-tokenise",
         ],
         input=stdin,
         capture_output=True,

@@ -51,7 +51,7 @@ def load_rows(data: Path, names: list[str], split: str, segmentation: str) -> li
     for name in names:
         part = load_split(data, name, split)
         texts = frontend.normalise(
-            [(r.id, r.text, r.language) for r in part],
+            [(r.text, r.language) for r in part],
             segmentation,
             RUNS / "features",
         )
@@ -91,10 +91,7 @@ def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
 
     def encoded(part: list[Row]) -> list[Encoded]:
         ids = encode(tokenizer, [r.normalised for r in part], recipe.max_tokens)
-        return [
-            Encoded(r, i, recipe.corpora.get(r.corpus, 1.0))
-            for r, i in zip(part, ids, strict=True)
-        ]
+        return [Encoded(r, i) for r, i in zip(part, ids, strict=True)]
 
     languages = {CORPORA[name].language for name in recipe.corpora}
     sets: dict[str, list[Row]] = {}

@@ -13,7 +13,7 @@ import yaml
 class Recipe:
     """Settings of a run; an unknown key in the YAML is an error.
 
-    `corpora` maps a corpus to the weight of its rows in the loss. `select` maps development sets
+    `corpora` maps a corpus to the share of its rows that an epoch shows. `select` maps development sets
     to their weight in the score that early stopping watches (macro-F1).
     """
 

@@ -109,12 +109,8 @@ def joint(
         json.dumps(_spec([*SPECIAL, *english, *han], [], han_apart=True))
     )
     counts: Counter[str] = Counter()
-    for batch in (texts_zh, texts_en):
-        for start in range(0, len(batch), 4096):
-            for encoding in full.encode_batch_fast(
-                list(batch[start : start + 4096]), add_special_tokens=False
-            ):
-                counts.update(encoding.tokens)
+    for text in (*texts_zh, *texts_en):
+        counts.update(full.encode(text, add_special_tokens=False).tokens)
     single = {t for t in english if len(t.removeprefix("##")) == 1 and t.isascii()}
     kept_en = [t for t in english if counts[t] >= least or t in single]
     kept_zh = [t for t in han if counts[t] >= 2]

@@ -20,7 +20,7 @@ import yaml
 from torch import Tensor, nn
 
 from training.text.build import build_model
-from training.text.dataset import Batch, Encoded, collate, epoch_batches
+from training.text.dataset import Batch, Encoded, collate, epoch_batches, epoch_rows
 from training.text.losses import distillation, masked_cross_entropy, symmetric_kl
 from training.text.metrics import masked_probabilities, report
 from training.text.optim import Average, FastGradient, parameter_groups, schedule
@@ -49,7 +49,7 @@ def batch_loss(model: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
             again, batch.target, batch.allowed, recipe.smoothing, recipe.focal
         )
         loss = 0.5 * loss + recipe.rdrop * symmetric_kl(logits, again, batch.allowed)
-    return (loss * batch.weight).sum() / batch.weight.sum()
+    return loss.mean()
 
 
 def evaluate_sets(
@@ -102,7 +102,11 @@ class Trainer:
         embedding = next(m for m in self.model.modules() if isinstance(m, nn.Embedding))
         self.adversary = FastGradient(embedding, recipe.fgm) if recipe.fgm else None
         self.lengths = [len(r.ids) for r in data.train]
-        per_epoch = -(-len(data.train) // recipe.batch)
+        self.groups: dict[str, list[int]] = {}
+        for i, r in enumerate(data.train):
+            self.groups.setdefault(r.row.corpus, []).append(i)
+        shown = epoch_rows(self.groups, recipe.corpora, 0, recipe.seed)
+        per_epoch = -(-len(shown) // recipe.batch)
         self.total = int(per_epoch * recipe.epochs) // recipe.accumulate
         self.per_epoch = per_epoch
         self.interval = max(1, per_epoch // recipe.evaluations // recipe.accumulate)
@@ -144,8 +148,11 @@ class Trainer:
         epoch = 0
         wanted = self.total * self.recipe.accumulate
         while len(out) < wanted:
-            seed = self.recipe.seed * 1000 + epoch
-            out += epoch_batches(self.lengths, self.recipe.batch, seed)
+            seed = self.recipe.seed
+            rows = epoch_rows(self.groups, self.recipe.corpora, epoch, seed)
+            out += epoch_batches(
+                rows, self.lengths, self.recipe.batch, seed * 1000 + epoch
+            )
             epoch += 1
         return out[self.step * self.recipe.accumulate : wanted]
 

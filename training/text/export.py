@@ -1,0 +1,204 @@
+"""Makes a model folder of a finished run: python -m training.text.export PACKAGE.yaml [OUT]
+
+The package file names the run and what the manifest says of it. Writes model.int8.onnx,
+tokenizer.json and model.yaml, fits the temperatures on the exported graph's own development
+logits, and checks graph against PyTorch, padded against unpadded, INT8 against fp32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+import yaml
+
+from training.text.build import build_model
+from training.text.calibrate import SavedSet, fit_temperature
+from training.text.dataset import Encoded, collate, evaluation_batches
+from training.text.export_bilstm import export_bilstm
+from training.text.export_encoder import export_encoder
+from training.text.frontend import ROOT
+from training.text.labels import EMOTIONS
+from training.text.metrics import masked_probabilities, report
+from training.text.prepare import RUNS, prepare
+from training.text.recipe import read_recipe
+
+EXPORT = {"bilstm": export_bilstm, "encoder": export_encoder}
+
+
+def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def run_graph(
+    graph: onnxruntime.InferenceSession, rows: list[Encoded], size: int = 64
+) -> np.ndarray:
+    """Logits float32 `[rows, 7]` in the rows' order."""
+    out = np.zeros((len(rows), len(EMOTIONS)), dtype=np.float32)
+    for index in evaluation_batches(rows, size):
+        batch = collate([rows[i] for i in index])
+        feed = {"input_ids": batch.ids.numpy(), "attention_mask": batch.mask.numpy()}
+        out[index] = graph.run(["logits"], feed)[0]
+    return out
+
+
+def padding_difference(
+    graph: onnxruntime.InferenceSession, rows: list[Encoded]
+) -> float:
+    """Largest change of a logit or weight between a row alone and in a padded batch."""
+    rows = sorted(rows[:64], key=lambda r: len(r.ids))[::8]
+    batch = collate(rows)
+    logits, weights = graph.run(
+        ["logits", "attention"],
+        {"input_ids": batch.ids.numpy(), "attention_mask": batch.mask.numpy()},
+    )
+    worst = 0.0
+    for i, row in enumerate(rows):
+        one = collate([row])
+        alone, alone_weights = graph.run(
+            ["logits", "attention"],
+            {"input_ids": one.ids.numpy(), "attention_mask": one.mask.numpy()},
+        )
+        worst = max(worst, float(np.abs(alone[0] - logits[i]).max()))
+        inside = weights[i, : len(row.ids)]
+        worst = max(worst, float(np.abs(alone_weights[0] - inside).max()))
+        worst = max(worst, abs(float(weights[i].sum()) - 1))
+    return worst
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """Path, SHA-256 and size as a manifest states them."""
+    content = path.read_bytes()
+    return {
+        "path": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+
+
+def development_sets(
+    graph: onnxruntime.InferenceSession, evaluation: dict[str, list[Encoded]]
+) -> dict[str, SavedSet]:
+    """Logits of the exported graph on the single-label rows of every development set."""
+    sets = {}
+    for name, rows in evaluation.items():
+        if not name.endswith("/dev"):
+            continue
+        rows = [r for r in rows if r.row.single]
+        sets[name.removesuffix("/dev")] = SavedSet(
+            name=name.replace("/", "-"),
+            logits=run_graph(graph, rows),
+            gold=np.array([r.row.target.argmax() for r in rows]),
+            allowed=np.stack([r.row.allowed for r in rows]),
+        )
+    return sets
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", type=Path)
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("EMOTION_DATA", "data"))
+    )
+    arguments = parser.parse_args()
+    package = yaml.safe_load(arguments.package.read_text(encoding="utf-8"))
+    out = arguments.out or ROOT / "models" / package["id"]
+    out.mkdir(parents=True, exist_ok=True)
+    run = RUNS / package["run"]
+    recipe = read_recipe(run / "recipe.yaml")
+    torch.set_num_threads(recipe.threads)
+    data = prepare(recipe, arguments.data, run)
+    model = build_model(recipe, run)
+    model.load_state_dict(torch.load(run / "best.pt", weights_only=True))
+    model.eval()
+    export = EXPORT[recipe.architecture]
+    export(model, out / "model.int8.onnx", int8=True)
+    (out / "tokenizer.json").write_bytes((run / "tokenizer.json").read_bytes())
+    int8 = session(out / "model.int8.onnx")
+    some = data.evaluation[f"{next(iter(recipe.select))}/dev"][:256]
+    with tempfile.TemporaryDirectory() as folder:
+        export(model, Path(folder) / "model.onnx", int8=False)
+        fp32 = session(Path(folder) / "model.onnx")
+        batch = collate(some)
+        with torch.inference_mode():
+            reference, _ = model(batch.ids, batch.mask)
+        drift = np.abs(run_graph(fp32, some) - reference.float().numpy()).max()
+        print(f"graph against PyTorch, fp32: {drift:.2e}")
+        print(f"padding, fp32: {padding_difference(fp32, some):.2e}")
+        print(f"padding, as shipped: {padding_difference(int8, some):.2e}")
+        for name in recipe.select:
+            rows = [r for r in data.evaluation[f"{name}/dev"] if r.row.single]
+            allowed = np.stack([r.row.allowed for r in rows])
+            gold = np.array([r.row.target.argmax() for r in rows])
+            scores = [
+                report(masked_probabilities(run_graph(g, rows), allowed), gold)
+                for g in (fp32, int8)
+            ]
+            print(
+                f"{name} dev macro-F1: fp32 {scores[0]['macroF1']:.4f}, "
+                f"as shipped {scores[1]['macroF1']:.4f}"
+            )
+    sets = development_sets(int8, data.evaluation)
+    temperature = {
+        language: fit_temperature([sets[name] for name in names])
+        for language, names in package["calibrate"].items()
+    }
+    print(f"temperature: {temperature}")
+    manifest = {
+        "schema": 1,
+        "id": package["id"],
+        "version": package["version"],
+        "title": package["title"],
+        "modality": "text",
+        "architecture": package["architecture"],
+        "languages": list(package["calibrate"]),
+        "labels": list(EMOTIONS),
+        "files": {
+            "default": "int8",
+            "int8": file_entry(out / "model.int8.onnx"),
+            "tokenizer": file_entry(out / "tokenizer.json"),
+        },
+        "inputs": {
+            name: {"type": "int64", "shape": ["batch", "tokens"], "padding": 0}
+            for name in ("input_ids", "attention_mask")
+        },
+        "outputs": {
+            "logits": {"kind": "logits", "shape": ["batch", 7]},
+            "attention": {"kind": "token-weights", "shape": ["batch", "tokens"]},
+        },
+        "preprocessing": {
+            "kind": "text",
+            "normaliser": 1,
+            "case": "lower",
+            "segmentation": recipe.segmentation,
+            "maxTokens": package.get("maxTokens", recipe.max_tokens),
+        },
+        "calibration": {"temperature": temperature},
+        "licence": package["licence"],
+        "metrics": [],
+        "minimumRuntime": "1.17.0",
+    }
+    (out / "model.yaml").write_text(
+        yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False, width=100),
+        encoding="utf-8",
+    )
+    total = sum(p.stat().st_size for p in out.iterdir() if p.suffix in (".onnx", ".json"))
+    print(f"{out}: {total / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
