@@ -64,7 +64,10 @@ def test_an_epoch_shows_each_row_once_in_batches_of_like_length() -> None:
 
 
 def test_a_share_of_a_half_shows_every_row_once_in_two_epochs() -> None:
-    groups, shares = {"a": list(range(10)), "b": list(range(10, 14))}, {"a": 0.5, "b": 1}
+    groups, shares = (
+        {"a": list(range(10)), "b": list(range(10, 14))},
+        {"a": 0.5, "b": 1},
+    )
     first, second = (epoch_rows(groups, shares, e, seed=3) for e in (0, 1))
     assert len(first) == 9
     assert sorted(i for i in [*first, *second] if i < 10) == list(range(10))

@@ -57,3 +57,15 @@ def test_divergences_are_zero_between_equals_and_positive_otherwise() -> None:
     assert torch.allclose(symmetric_kl(a, a, ALLOWED), torch.zeros(2), atol=1e-6)
     assert (distillation(a, b, 2.0) > 0).all()
     assert (symmetric_kl(a, b, ALLOWED) > 0).all()
+
+
+def test_masking_spares_special_tokens_and_marks_what_to_predict() -> None:
+    from training.text.mlm import MASK, mask_tokens
+
+    ids = torch.randint(5, 100, (64, 50))
+    ids[:, 0], ids[:, -1] = 2, 0
+    corrupted, chosen = mask_tokens(ids, 100, torch.Generator().manual_seed(0))
+    assert not chosen[:, 0].any() and not chosen[:, -1].any()
+    assert torch.equal(corrupted[~chosen], ids[~chosen])
+    assert 0.12 < chosen[:, 1:-1].float().mean() < 0.18
+    assert 0.7 < (corrupted[chosen] == MASK).float().mean() < 0.9

@@ -196,7 +196,9 @@ def main() -> None:
         yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False, width=100),
         encoding="utf-8",
     )
-    total = sum(p.stat().st_size for p in out.iterdir() if p.suffix in (".onnx", ".json"))
+    total = sum(
+        p.stat().st_size for p in out.iterdir() if p.suffix in (".onnx", ".json")
+    )
     print(f"{out}: {total / 1e6:.1f} MB")
 
 

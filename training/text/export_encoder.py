@@ -50,9 +50,7 @@ def export_encoder(model: EncoderClassifier, path: Path, int8: bool) -> None:
     else:
         x = g.add("Gather", g.weight("tokens", table), "input_ids")
     length = g.add("Shape", "input_ids", start=1, end=2)
-    place = g.weight(
-        "positions", w["encoder.positions.weight"] + w["encoder.segment"]
-    )
+    place = g.weight("positions", w["encoder.positions.weight"] + w["encoder.segment"])
     place = g.add(
         "Slice", place, g.constant([0], np.int64), length, g.constant([0], np.int64)
     )
@@ -101,7 +99,8 @@ def export_encoder(model: EncoderClassifier, path: Path, int8: bool) -> None:
     layers = [
         n.name
         for n in g.nodes
-        if n.op_type == "MatMul" and any(i.startswith("encoder.layers.") for i in n.input)
+        if n.op_type == "MatMul"
+        and any(i.startswith("encoder.layers.") for i in n.input)
     ]
     with tempfile.TemporaryDirectory() as folder:
         float_path = Path(folder) / "float.onnx"

@@ -117,15 +117,9 @@ def attention_pooling(
         g.add("Cast", special, to=TensorProto.FLOAT),
         g.constant(_LAST_RESORT),
     )
-    padding = g.add(
-        "Mul", g.add("Sub", g.constant(1.0), mask), g.constant(_PADDING)
-    )
+    padding = g.add("Mul", g.add("Sub", g.constant(1.0), mask), g.constant(_PADDING))
     score = g.add("Add", g.add("Add", score, penalty), padding)
-    weights = g.add(
-        "Mul", g.add("Softmax", score, axis=-1), mask, out="attention"
-    )
+    weights = g.add("Mul", g.add("Softmax", score, axis=-1), mask, out="attention")
     row = g.add("Unsqueeze", weights, g.constant([1], np.int64))
-    pooled = g.add(
-        "Squeeze", g.add("MatMul", row, states), g.constant([1], np.int64)
-    )
+    pooled = g.add("Squeeze", g.add("MatMul", row, states), g.constant([1], np.int64))
     return pooled, weights

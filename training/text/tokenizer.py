@@ -102,9 +102,7 @@ def joint(
         t for t in sorted(en_old, key=en_old.get) if not _HAN_CHARACTER.search(t)
     ]
     english = [t for t in english if t not in SPECIAL and not _UNREACHABLE.match(t)]
-    han = [
-        t for t in sorted(zh_old, key=zh_old.get) if re.fullmatch(_HAN, t)
-    ]
+    han = [t for t in sorted(zh_old, key=zh_old.get) if re.fullmatch(_HAN, t)]
     full = Tokenizer.from_str(
         json.dumps(_spec([*SPECIAL, *english, *han], [], han_apart=True))
     )
@@ -123,7 +121,9 @@ def joint(
     if words:
         frequent: Counter[str] = Counter()
         for text in texts_zh:
-            frequent.update(w for w in text.split() if re.fullmatch(f"{_HAN}{{2,8}}", w))
+            frequent.update(
+                w for w in text.split() if re.fullmatch(f"{_HAN}{{2,8}}", w)
+            )
         for word, n in frequent.most_common():
             if n < least_word:
                 break
@@ -158,9 +158,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], longest: int) -> list[lis
     for start in range(0, len(texts), 4096):
         for encoding in tokenizer.encode_batch_fast(list(texts[start : start + 4096])):
             ids = encoding.ids
-            rows.append(
-                ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
-            )
+            rows.append(ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]])
     return rows
 
 

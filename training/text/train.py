@@ -223,7 +223,9 @@ class Trainer:
         scores, _ = evaluate_sets(self.model, sets, self.recipe.bf16)
         total = sum(self.recipe.select.values())
         score = (
-            sum(w * scores[f"{n}/dev"]["macroF1"] for n, w in self.recipe.select.items())
+            sum(
+                w * scores[f"{n}/dev"]["macroF1"] for n, w in self.recipe.select.items()
+            )
             / total
         )
         better = score > self.best

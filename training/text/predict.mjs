@@ -1,0 +1,57 @@
+// Answers JSON lines {id, text, language?} with {id, scores, logits?, tokens} through the library that the
+// nodes run: the model's own preparation, the engine, calibration.
+//
+//   node training/text/predict.mjs MODEL_FOLDER [PRECISION] < texts.jsonl > scores.jsonl
+import { createInterface } from 'node:readline';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const lib = fileURLToPath(new URL('../../dist/lib/', import.meta.url));
+const { LocalEngine } = require(`${lib}engine/local-engine.js`);
+const { interpret } = require(`${lib}engine/interpret.js`);
+const { loadModel } = require(`${lib}models/model.js`);
+const { TextPreparer } = require(`${lib}text/prepare.js`);
+
+const AT_ONCE = 256;
+
+const [folder, precision] = process.argv.slice(2);
+if (folder === undefined) {
+  console.error('predict.mjs MODEL_FOLDER [fp32|fp16|int8] < texts.jsonl');
+  process.exit(2);
+}
+
+const model = await loadModel(resolve(folder));
+const preparer = await TextPreparer.load(model.manifest, model.folder);
+const engine = new LocalEngine(model, {
+  intraOpThreads: 1,
+  cacheEntries: 0,
+  queueLimit: 4 * AT_ONCE,
+  ...(precision !== undefined && { precision }),
+});
+
+/** Scores of one text by label, as a node without rules would give them. */
+async function answer({ id, text, language }) {
+  const [sample] = preparer.prepare([text], {
+    language: language ?? 'auto',
+    stopWords: 'none',
+    split: 'text',
+  });
+  const result = interpret(sample, await engine.infer(sample), model.manifest);
+  return JSON.stringify({ id, scores: result.scores, rows: sample.segments.length });
+}
+
+let pending = [];
+const flush = async () => {
+  const lines = await Promise.all(pending.map(answer));
+  pending = [];
+  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+};
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line.trim() === '') continue;
+  pending.push(JSON.parse(line));
+  if (pending.length === AT_ONCE) await flush();
+}
+await flush();
+await engine.close();
