@@ -11,11 +11,11 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
-from training.text.frontend import ROOT  # noqa: E402
-from training.text.labels import EMOTIONS  # noqa: E402
+from training.text.frontend import ROOT
+from training.text.labels import EMOTIONS
 
 
 def draw_confusion(axes: plt.Axes, matrix: np.ndarray, title: str) -> None:

@@ -58,7 +58,7 @@ def report(probabilities: np.ndarray, gold: np.ndarray) -> dict[str, float]:
     present = support > 0
     correct = predicted == gold
     return {
-        "rows": int(len(gold)),
+        "rows": len(gold),
         "macroF1": float(f1[present].mean()),
         "weightedF1": float((f1 * support).sum() / support.sum()),
         "accuracy": float(correct.mean()),

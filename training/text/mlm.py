@@ -95,7 +95,7 @@ def main() -> None:
     batches = batches[: int(len(batches) * recipe.epochs / -(-recipe.epochs // 1))]
     started, running = time.time(), 0.0
     for step, index in enumerate(batches):
-        batch = collate([data.train[i] for i in index])
+        batch = collate([data.train[i] for i in index], multiple=8)
         ids, chosen = mask_tokens(batch.ids, model.encoder.config.vocabulary, generator)
         if not chosen.any():
             continue

@@ -25,7 +25,7 @@ def predict(
     model.eval()
     out = np.zeros((len(rows), 7), dtype=np.float32)
     for index in evaluation_batches(rows, size):
-        batch = collate([rows[i] for i in index])
+        batch = collate([rows[i] for i in index], multiple=8)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             logits, _ = model(batch.ids, batch.mask)
         out[index] = logits.float().numpy()

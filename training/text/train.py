@@ -164,7 +164,7 @@ class Trainer:
         for start in range(0, len(micro), recipe.accumulate):
             self.model.train()
             for index in micro[start : start + recipe.accumulate]:
-                batch = collate([self.data.train[i] for i in index])
+                batch = collate([self.data.train[i] for i in index], multiple=8)
                 running += self.accumulate(batch)
                 seen += int(batch.mask.sum())
             self.update()
@@ -180,10 +180,10 @@ class Trainer:
                         "loss/train", running / 50 / recipe.accumulate, self.step
                     )
                 running = 0.0
-            if self.step % self.interval == 0 or self.step == self.total:
-                if not self.evaluate():
-                    print("stopped early", flush=True)
-                    return
+            due = self.step % self.interval == 0 or self.step == self.total
+            if due and not self.evaluate():
+                print("stopped early", flush=True)
+                return
 
     def accumulate(self, batch: Batch) -> float:
         """Forward and backward of one micro-batch, with FGM's second pass."""
