@@ -6,18 +6,21 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { EmotionError } from '../emotion/error';
 import type { Locale } from '../emotion/labels';
-import { manifestSchema, type TextPreprocessing } from '../models/manifest';
-import { normaliseText } from '../text/normalise';
-import { loadChineseCutter, segment } from '../text/segment';
+import { manifestSchema, type Manifest, type TextPreprocessing } from '../models/manifest';
+import { rowText } from '../text/prepare';
+import { loadChineseCutter } from '../text/segment';
+import { TextTokenizer } from '../text/tokenise';
 import type { FeatureCommand } from './emotion-features';
 
 const USAGE = `emotion-features text --model DIR | --segmentation characters|words [--case lower|keep]
 
 Reads JSON lines {"id", "text", "language"?: "zh"|"en"} and writes, in the same order, JSON lines
-{"id", "language", "text"}: the text as the tokenizer of a model gets it, normalised and, with
---segmentation words, with blanks between the words.
+{"id", "language", "text", "ids"?}: the text as the tokenizer of a model gets it, normalised and,
+with --segmentation words, with blanks between the words; with --model its token ids, special
+tokens included, at most preprocessing.maxTokens.
 
-  --model DIR      takes case and segmentation from DIR/model.yaml
+  --model DIR      takes case, segmentation and tokenizer from DIR (model.yaml)
+  --no-tokenise    with --model: no ids
   --segmentation   characters | words
   --case           lower (default) | keep`;
 
@@ -31,17 +34,14 @@ interface TextLine {
 
 export const textFeatures: FeatureCommand = { usage: USAGE, run };
 
+interface FrontEnd {
+  readonly preprocessing: Pick<TextPreprocessing, 'case' | 'segmentation'>;
+  readonly tokenise?: (text: string) => readonly number[];
+}
+
 async function run(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      model: { type: 'string' },
-      segmentation: { type: 'string' },
-      case: { type: 'string' },
-    },
-  });
-  const { case: letters, segmentation } = await settings(values);
-  const cutter = segmentation === 'words' ? await loadChineseCutter() : undefined;
+  const { preprocessing, tokenise } = await frontEnd(args);
+  const cutter = preprocessing.segmentation === 'words' ? await loadChineseCutter() : undefined;
 
   let buffer = '';
   let number = 0;
@@ -49,9 +49,9 @@ async function run(args: readonly string[]): Promise<void> {
     number++;
     if (line.trim() === '') continue;
     const { id, text, language: fixed } = parseLine(line, number);
-    const { text: normalised, language } = normaliseText(text, { case: letters, language: fixed });
-    const shown = cutter ? segment(normalised, cutter).join(' ') : normalised;
-    buffer += JSON.stringify({ id, language, text: shown }) + '\n';
+    const row = rowText(text, preprocessing, cutter, { language: fixed });
+    const ids = tokenise && { ids: tokenise(row.text) };
+    buffer += JSON.stringify({ id, language: row.language, text: row.text, ...ids }) + '\n';
     if (buffer.length >= FLUSH_AT) {
       if (!process.stdout.write(buffer)) await once(process.stdout, 'drain');
       buffer = '';
@@ -60,21 +60,56 @@ async function run(args: readonly string[]): Promise<void> {
   process.stdout.write(buffer);
 }
 
-async function settings(values: {
-  model?: string | undefined;
-  segmentation?: string | undefined;
-  case?: string | undefined;
-}): Promise<Pick<TextPreprocessing, 'case' | 'segmentation'>> {
-  if (values.model !== undefined) {
-    const manifest = manifestSchema.parse(
-      parse(await readFile(path.join(values.model, 'model.yaml'), 'utf8')),
-    );
-    return manifest.preprocessing;
+async function frontEnd(args: readonly string[]): Promise<FrontEnd> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      model: { type: 'string' },
+      segmentation: { type: 'string' },
+      case: { type: 'string' },
+      'no-tokenise': { type: 'boolean' },
+    },
+  });
+  if (values.model === undefined) {
+    return {
+      preprocessing: {
+        segmentation: oneOf('segmentation', values.segmentation, ['characters', 'words']),
+        case: oneOf('case', values.case ?? 'lower', ['lower', 'keep']),
+      },
+    };
   }
+  const { preprocessing, files } = await readManifest(values.model);
+  if (values['no-tokenise'] || files.tokenizer === undefined) return { preprocessing };
+  const tokenizer = await TextTokenizer.load(path.join(values.model, files.tokenizer.path));
   return {
-    segmentation: oneOf('segmentation', values.segmentation, ['characters', 'words']),
-    case: oneOf('case', values.case ?? 'lower', ['lower', 'keep']),
+    preprocessing,
+    tokenise: (text) => tokenizer.row(text, tokenizer.encode(text), preprocessing.maxTokens).ids,
   };
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  const file = path.join(folder, 'model.yaml');
+  let source: string;
+  try {
+    source = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new EmotionError(
+      'model.not-found',
+      `--model ${folder}: no model.yaml there that can be read`,
+      { model: folder },
+      { cause },
+    );
+  }
+  try {
+    return manifestSchema.parse(parse(source));
+  } catch (cause) {
+    throw new EmotionError(
+      'model.manifest-invalid',
+      `${file}: ${(cause as Error).message}`,
+      { file },
+      { cause },
+    );
+  }
 }
 
 function oneOf<T extends string>(

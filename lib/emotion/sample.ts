@@ -74,6 +74,8 @@ export type EmptyReason = 'empty-text' | 'silence' | 'no-speech' | 'no-face';
 /** What a person can look at to see what `emotion-preprocess-text` did, one entry a sentence. */
 export interface TextFeatures {
   readonly sentences: readonly SentenceFeatures[];
+  /** The end of a text beyond the most rows that a node allows: in no row, in no sentence above. */
+  readonly cut?: { readonly start: number; readonly end: number };
 }
 
 export interface SentenceFeatures {

@@ -52,7 +52,7 @@ export const EMOJI_MEANINGS: readonly EmojiMeaning[] = [
     emotion: 'happy',
     emoji: '😊 ☺ 🤭',
     emoticons: [
-      '(?<!\\^)\\^(?:[_.ωw-]{1,6}\\^|\\^(?![a-z0-9(]))(?!\\^)',
+      '(?<!\\^)\\^(?:[_.ωw-]{1,6}\\^|\\^(?![a-z0-9(/]))(?!\\^)',
       '∩_+∩',
       '◕‿+◕',
       '•̀?ω•́?',
@@ -449,14 +449,36 @@ export function spellOutEmoji(text: string, language: Locale): string {
   return result;
 }
 
-/** What a token such as `[泪]` or `[crying]` stands for; undefined when it has no entry. */
-export function meaningOfToken(token: string): EmojiMeaning | undefined {
-  return MEANING_OF_TOKEN.get(token.toLowerCase());
-}
+type TokenMeaning = Pick<EmojiMeaning, 'emotion' | 'ironic'>;
 
-const MEANING_OF_TOKEN: ReadonlyMap<string, EmojiMeaning> = new Map(
-  EMOJI_MEANINGS.flatMap((meaning): [string, EmojiMeaning][] => [
+/** More tokens of Weibo, without an emoji of their own. */
+const WEIBO_TOKENS: Readonly<Partial<Record<Emotion | 'ironic', string>>> = {
+  happy: `太开心 偷笑 可爱 good 笑哈哈 噢耶 得意地笑 好爱哦 给你小心心 好喜欢 偷乐 大笑 开心 憧憬 爱心 花心 色 haha
+    飞吻 花痴 喜 中国赞 赞啊 给力 威武 帅 许愿 笑 乐乐 欢欣鼓舞 心形礼物 爱心发光 爱心传递 得意 胜利 花 玫瑰 mua`,
+  sad: '泪流满面 失望 可怜 衰 悲催 眼泪 淚 感冒 心碎 泪奔 惊哭 困死了 黑线 好囧',
+  angry: '左哼哼 右哼哼 别烦我 躁狂症 怒吼 愤怒 草泥马 咆哮 打脸',
+  fear: '恐惧',
+  disgust: '挖鼻屎 挖鼻 抠鼻屎 懒得理你 呕吐 恶心',
+  surprise: '惊讶 傻眼 目瞪口呆',
+  ironic: '呵呵 滑稽 并不简单 笑而不语',
+};
+
+const MEANING_OF_TOKEN: ReadonlyMap<string, TokenMeaning> = new Map([
+  ...Object.entries(WEIBO_TOKENS).flatMap(([kind, names]) =>
+    names
+      .split(/\s+/)
+      .map((name): [string, TokenMeaning] => [
+        `[${name}]`,
+        kind === 'ironic' ? { ironic: true } : { emotion: kind as Emotion },
+      ]),
+  ),
+  ...EMOJI_MEANINGS.flatMap((meaning): [string, TokenMeaning][] => [
     [meaning.en, meaning],
     [meaning.zh, meaning],
   ]),
-);
+]);
+
+/** What a token such as `[泪]` or `[crying]` stands for; undefined when it is not known. */
+export function meaningOfToken(token: string): TokenMeaning | undefined {
+  return MEANING_OF_TOKEN.get(token.toLowerCase());
+}
