@@ -1,12 +1,11 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { parse } from 'yaml';
 import { EmotionError } from '../emotion/error';
 import type { Locale } from '../emotion/labels';
-import { manifestSchema, type Manifest, type TextPreprocessing } from '../models/manifest';
+import type { TextPreprocessing } from '../models/manifest';
+import { loadModel } from '../models/model';
 import { rowText } from '../text/prepare';
 import { loadChineseCutter } from '../text/segment';
 import { TextTokenizer } from '../text/tokenise';
@@ -78,38 +77,15 @@ async function frontEnd(args: readonly string[]): Promise<FrontEnd> {
       },
     };
   }
-  const { preprocessing, files } = await readManifest(values.model);
-  if (values['no-tokenise'] || files.tokenizer === undefined) return { preprocessing };
-  const tokenizer = await TextTokenizer.load(path.join(values.model, files.tokenizer.path));
+  const { manifest, folder } = await loadModel(values.model);
+  const { preprocessing } = manifest;
+  const { tokenizer: file } = manifest.files;
+  if (values['no-tokenise'] || file === undefined) return { preprocessing };
+  const tokenizer = await TextTokenizer.load(path.join(folder, file.path));
   return {
     preprocessing,
     tokenise: (text) => tokenizer.row(text, tokenizer.encode(text), preprocessing.maxTokens).ids,
   };
-}
-
-async function readManifest(folder: string): Promise<Manifest> {
-  const file = path.join(folder, 'model.yaml');
-  let source: string;
-  try {
-    source = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new EmotionError(
-      'model.not-found',
-      `--model ${folder}: no model.yaml there that can be read`,
-      { model: folder },
-      { cause },
-    );
-  }
-  try {
-    return manifestSchema.parse(parse(source));
-  } catch (cause) {
-    throw new EmotionError(
-      'model.manifest-invalid',
-      `${file}: ${(cause as Error).message}`,
-      { file },
-      { cause },
-    );
-  }
 }
 
 function oneOf<T extends string>(

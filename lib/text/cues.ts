@@ -253,7 +253,8 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
       at += concession - 1;
       continue;
     }
-    if (lexicon.affirmative.has(word)) continue;
+    const isDegree = lexicon.degrees.has(word) || lexicon.trailingDegrees.has(word);
+    if (lexicon.affirmative.has(word) && !isDegree) continue;
     const doubled =
       matchedPhrase(words, at, lexicon.doubledPhrases) || Number(lexicon.doubled.has(word));
     if (doubled > 0) {

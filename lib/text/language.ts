@@ -4,14 +4,14 @@ const BRACKET_TOKEN = /\[[^[\]]{1,16}\]/g;
 
 /**
  * The language in which a text or sentence is read: Chinese when it holds at least as many Han
- * characters as words in other scripts, English otherwise. Bracket tokens (`[doge]`) count only
+ * characters as words of two or more letters in other scripts, English otherwise. Bracket tokens (`[doge]`) count only
  * where nothing else is written. Han characters of Japanese and kana count as Chinese, every other
  * script as English: the suite knows these two languages only.
  *
  * @param fallback for a text without a single letter
  *
  * @example detectLanguage('今天的 meeting 好 boring'); // → 'zh'
- * @example detectLanguage('I love you 中国'); // → 'en'
+ * @example detectLanguage('I really love you 中国'); // → 'en'
  */
 export function detectLanguage(text: string, fallback: Locale = 'en'): Locale {
   const outside = text.includes('[') ? text.replace(BRACKET_TOKEN, ' ') : text;
@@ -21,20 +21,23 @@ export function detectLanguage(text: string, fallback: Locale = 'en'): Locale {
 function dominantScript(text: string): Locale | undefined {
   let han = 0;
   let words = 0;
-  let inWord = false;
+  let letters = 0;
+  let run = 0;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (isHanUnit(unit)) {
       han++;
-      inWord = false;
+      run = 0;
     } else if (isLetterUnit(unit)) {
-      if (!inWord) words++;
-      inWord = true;
+      letters++;
+      // A letter alone is rarely a word and often half a face: T_T.
+      if (++run === 2) words++;
     } else if (unit !== 0x27 && unit !== 0x2019 && unit !== 0x2d) {
-      inWord = false;
+      run = 0;
     }
   }
-  if (han === 0 && words === 0) return undefined;
+  if (han === 0 && letters === 0) return undefined;
+  if (words === 0) return han > 0 ? 'zh' : 'en';
   return han >= words ? 'zh' : 'en';
 }
 

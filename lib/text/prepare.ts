@@ -268,15 +268,16 @@ export class TextPreparer {
       if (spec === undefined) continue;
       const value: (id: number) => number = VALUES[name];
       const size = rows.length * width;
+      const padding = spec.padding ?? 0;
       if (spec.type === 'int64') {
         const data = new BigInt64Array(size);
-        if (spec.padding !== 0) data.fill(BigInt(spec.padding));
+        if (padding !== 0) data.fill(BigInt(padding));
         rows.forEach(({ tokens }, row) => {
           tokens.ids.forEach((id, at) => (data[row * width + at] = BigInt(value(id))));
         });
         tensors[name] = { type: 'int64', dims: [rows.length, width], data };
       } else {
-        const data = new Int32Array(size).fill(spec.padding);
+        const data = new Int32Array(size).fill(padding);
         rows.forEach(({ tokens }, row) => {
           tokens.ids.forEach((id, at) => (data[row * width + at] = value(id)));
         });

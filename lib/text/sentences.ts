@@ -92,7 +92,7 @@ function endsSentence(source: string, from: number, at: number, mark: string): b
     // An ellipsis inside a sentence goes on in small letters or after a word or two.
     const follower = nextVisible(source, after);
     if (follower === undefined) return true;
-    if (IDEOGRAPH.test(follower)) return at - from >= 4;
+    if (IDEOGRAPH.test(follower)) return at - from >= 3;
     return follower !== follower.toLowerCase() || /[\p{N}[]/u.test(follower);
   }
   if (/[a-z0-9=&/#%_-]/i.test(next)) {
