@@ -37,15 +37,17 @@ export function fillTemplate(
 }
 
 /**
- * What `done` gets for anything that was thrown. An {@link EmotionError} comes out translated
- * (`errors.<code>`, variables from its details), in its own words where the catalogue has no text
- * that fits. Anything else is a defect of the suite or of its host and keeps its stack.
+ * What `done` gets for anything that was thrown. An {@link EmotionError} comes out translated:
+ * `errors.<code>`, its variables being the details and, as `__message__`, the error's own words.
+ * These stand alone where the catalogue has no text that fits, as in English. Anything else is a
+ * defect of the suite or of its host and keeps its stack.
  */
 export function toFlowError(thrown: unknown, catalogue: Catalogue): Error {
   if (thrown instanceof TranslatedError) return thrown;
   if (thrown instanceof EmotionError) {
     const template = catalogue(`errors.${thrown.code}`);
-    const message = template === undefined ? undefined : fillTemplate(template, thrown.details);
+    const values = { message: thrown.message, ...thrown.details };
+    const message = template === undefined ? undefined : fillTemplate(template, values);
     return new TranslatedError(thrown, message ?? thrown.message);
   }
   return thrown instanceof Error ? thrown : new Error(String(thrown));

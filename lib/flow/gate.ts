@@ -53,11 +53,11 @@ export class Gate {
         start: () => {
           this.running.add(entry);
           new Promise<T>((settle) => settle(task(abort.signal)))
-            .then(resolve, reject)
             .finally(() => {
               this.running.delete(entry);
               this.startNext();
-            });
+            })
+            .then(resolve, reject);
         },
         fail: (error) => {
           reject(error);

@@ -10,7 +10,8 @@ import { StatusLine } from './status-line';
 export interface InputOptions {
   readonly node: FlowNode;
   readonly property: Property;
-  readonly queue: GateOptions;
+  /** Left out: messages are bounded elsewhere (by an engine's own queue, say). */
+  readonly queue?: GateOptions;
   readonly catalogue: Catalogue;
   /**
    * The work: the value of the property in, the value to write to it out. The signal is aborted
@@ -27,6 +28,8 @@ export interface InputOptions {
   readonly closeTimeoutMs?: number;
 }
 
+const UNBOUNDED: GateOptions = { concurrency: Infinity, limit: 0, policy: 'queue' };
+
 /**
  * The input contract that all nodes of the suite share. One message in, exactly one `done`; nothing
  * is ever thrown at or rejected towards the host; every property of the message but the one that
@@ -36,35 +39,41 @@ export interface InputOptions {
  */
 export function acceptInput(options: InputOptions): StatusLine {
   const { node, property, catalogue } = options;
-  const gate = new Gate(options.queue);
+  const gate = new Gate(options.queue ?? UNBOUNDED);
   const order = new SequenceOrder();
   const status = new StatusLine(node);
 
-  const reportQueue = (): boolean => {
-    if (gate.waiting === 0) return false;
-    const text = catalogue('status.waiting') ?? '__count__';
-    const filled = fillTemplate(text, { count: gate.waiting }) ?? text;
-    status.show({ fill: 'blue', shape: 'dot', text: filled });
+  /** Says how many messages are in progress when there are several. */
+  const reportBusy = (least: number): boolean => {
+    const count = gate.active + gate.waiting;
+    if (count < least) return false;
+    const text = catalogue('status.busy') ?? '__count__';
+    status.show({ fill: 'blue', shape: 'dot', text: fillTemplate(text, { count }) ?? text });
     return true;
   };
 
   const succeed = (result: unknown): void => {
-    if (reportQueue()) return;
+    if (reportBusy(1)) return;
     const described = options.describe?.(result);
     if (described) status.show(described);
     else status.clear();
+  };
+
+  const process = async (message: FlowMessage): Promise<unknown> => {
+    const value = await property.read(message);
+    const result = gate.enter((signal) => options.process(value, message, signal));
+    reportBusy(2);
+    return result;
   };
 
   const work = async (message: FlowMessage, send: Send): Promise<void> => {
     const { turn, leave } = order.join(sequenceId(message));
     try {
       const action = actionOf(options, message);
-      const result = action
-        ? await action(message)
-        : await readAndProcess(options, gate, message, reportQueue);
+      const result = action ? await action(message) : await process(message);
       await turn;
       await property.write(message, result);
-      succeed(result);
+      if (!action) succeed(result);
       send(message);
     } finally {
       leave();
@@ -100,18 +109,6 @@ export function acceptInput(options: InputOptions): StatusLine {
   });
 
   return status;
-}
-
-async function readAndProcess(
-  options: InputOptions,
-  gate: Gate,
-  message: FlowMessage,
-  admitted: () => void,
-): Promise<unknown> {
-  const value = await options.property.read(message);
-  const result = gate.enter((signal) => options.process(value, message, signal));
-  admitted();
-  return result;
 }
 
 function actionOf(

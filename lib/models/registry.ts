@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { EmotionError } from '../emotion/error';
 import { FileHashes } from './file-hashes';
-import type { Manifest } from './manifest';
+import type { Manifest, Precision } from './manifest';
 import { loadModel, MANIFEST_FILE, type InstalledModel } from './model';
 
 /** What a picker shows of an installed model. */
@@ -15,6 +15,8 @@ export interface ModelSummary {
   readonly architecture: string;
   readonly languages: readonly string[];
   readonly labels: readonly string[];
+  /** The precisions that it has graphs of. */
+  readonly precisions: readonly Precision[];
   /** Bytes of the default graph and the tokenizer. */
   readonly bytes: number;
   readonly licence: Manifest['licence'];
@@ -54,7 +56,7 @@ export class ModelRegistry {
   async list(): Promise<(ModelSummary | BrokenModel)[]> {
     const entries = await this.#scan();
     return entries.map(({ id, folder, model, error }) =>
-      model === undefined ? { id, folder, error } : summary(model),
+      model === undefined ? { id, folder, error } : summarise(model),
     );
   }
 
@@ -132,7 +134,8 @@ async function modelFolders(parent: string): Promise<string[]> {
   return folders.sort();
 }
 
-function summary({ manifest, folder }: InstalledModel): ModelSummary {
+/** What a picker shows of a model. */
+export function summarise({ manifest, folder }: InstalledModel): ModelSummary {
   const { files, metrics } = manifest;
   const headline = metrics.find((metric) => metric.headline);
   return {
@@ -144,6 +147,7 @@ function summary({ manifest, folder }: InstalledModel): ModelSummary {
     architecture: manifest.architecture,
     languages: manifest.languages,
     labels: manifest.labels,
+    precisions: (['fp32', 'fp16', 'int8'] as const).filter((one) => files[one]),
     bytes: (files[files.default]?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0),
     licence: manifest.licence,
     metrics,

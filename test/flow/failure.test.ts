@@ -5,6 +5,7 @@ import { fillTemplate, shortText, toFlowError, TranslatedError } from '../../lib
 const chinese = new Map([
   ['errors.model.not-found', '未找到模型“__model__”'],
   ['errors.queue.full', '队列已满(__waiting__)'],
+  ['errors.engine.failed', '推理失败：__message__'],
   ['short.model.not-found', '未找到模型'],
 ]);
 const catalogue = (key: string) => chinese.get(key);
@@ -20,6 +21,9 @@ describe('toFlowError', () => {
     expect(error).to.include({ code: 'model.not-found', status: 503, transient: false });
     expect(error).to.have.deep.property('details', { model: 'x' });
     expect(error.cause).to.equal(original);
+    expect(toFlowError(new EmotionError('engine.failed', 'NaN'), catalogue).message).to.equal(
+      '推理失败：NaN',
+    );
     expect(toFlowError(error, catalogue)).to.equal(error);
   });
 

@@ -61,7 +61,7 @@ function start(
     node,
     property: new Property(property, host),
     queue: { concurrency: 1, limit: 10, policy: 'queue' },
-    catalogue: (key) => (key === 'status.waiting' ? '__count__ waiting' : undefined),
+    catalogue: (key) => (key === 'status.busy' ? '__count__ in progress' : undefined),
     process,
     ...rest,
   });
@@ -182,11 +182,11 @@ describe('acceptInput', () => {
     expect(node.statuses).not.to.include('queue.reset');
   });
 
-  it('shows how many wait', async () => {
+  it('shows how many messages are in progress', async () => {
     const node = start(() => sleep(20));
     const all = [1, 2, 3].map((payload) => node.deliver({ payload }).finished);
     await sleep(1);
-    expect(node.statuses).to.deep.equal(['1 waiting']);
+    expect(node.statuses).to.deep.equal(['2 in progress']);
     await Promise.all(all);
   });
 

@@ -1,0 +1,230 @@
+import { EmotionError } from '../emotion/error';
+import type { Engine, EngineStatus, LocalEngineOptions } from '../engine/engine';
+import type { EngineLease, EnginePool } from '../engine/engine-pool';
+import type { TextSample } from '../emotion/sample';
+import type { InstalledModel } from '../models/model';
+import type { PrepareOptions } from '../text/prepare';
+import type { TextPool, TextPreparation } from '../workers/text-pool';
+import type { BrokenModel, ModelRegistry, ModelSummary } from '../models/registry';
+
+export interface ModelChoice {
+  /** Id of an installed model, or the absolute path of a folder; empty when none was chosen. */
+  readonly reference: string;
+  readonly engine: Partial<LocalEngineOptions>;
+  /** Whether a message may name another installed model. */
+  readonly allowOverride: boolean;
+}
+
+/** How long a model that failed is left alone before it is tried again. */
+const RETRY_AFTER_MS = 500;
+
+interface Opened {
+  readonly model: Promise<InstalledModel>;
+  lease?: EngineLease;
+  texts?: Promise<TextPreparation>;
+  retryAt?: number;
+}
+
+/** What all model configurations share. */
+export interface ModelServices {
+  readonly registry: Pick<ModelRegistry, 'resolve' | 'list'>;
+  readonly engines: Pick<EnginePool<Partial<LocalEngineOptions>>, 'acquire'>;
+  readonly texts: Pick<TextPool, 'open'>;
+}
+
+export type EngineListener = (status: EngineStatus) => void;
+
+/**
+ * What the nodes of one model configuration share: the model, read when it is first asked for, a
+ * lease of its engine, taken when something is first inferred, and its text front end. A model that
+ * turns out to be missing or broken is looked up anew after a moment, so putting it right needs no
+ * redeploy.
+ *
+ * Wherever a method takes `requested`, it is what a message asks for in `msg.model`: the id of an
+ * installed model. Anything but a non-empty string asks for nothing, and where the configuration
+ * does not allow it, nobody is asked.
+ */
+export class ModelAccess {
+  readonly #opened = new Map<string, Opened>();
+  readonly #listeners = new Set<EngineListener>();
+  #closed = false;
+
+  constructor(
+    private readonly services: ModelServices,
+    private readonly choice: ModelChoice,
+  ) {}
+
+  /**
+   * @throws EmotionError `model.*`; `input.wrong-model` when the message asks for one that is not
+   * installed
+   */
+  async model(requested?: unknown): Promise<InstalledModel> {
+    return this.#open(await this.#reference(requested)).model;
+  }
+
+  /** Runs something on the engine of a model. */
+  infer<T>(
+    requested: unknown,
+    task: (engine: Engine, model: InstalledModel) => Promise<T>,
+  ): Promise<T> {
+    return this.#use(requested, (opened, model) => {
+      opened.lease ??= this.#acquire(model);
+      return task(opened.lease.engine, model);
+    });
+  }
+
+  /** Prepares texts for a model. */
+  prepareTexts(
+    requested: unknown,
+    texts: readonly string[],
+    options: PrepareOptions,
+  ): Promise<TextSample[]> {
+    return this.#use(requested, async (opened, model) => {
+      opened.texts ??= this.services.texts.open(model);
+      return (await opened.texts).prepare(texts, options);
+    });
+  }
+
+  /** All installed models, broken ones included. */
+  list(): Promise<(ModelSummary | BrokenModel)[]> {
+    return this.services.registry.list();
+  }
+
+  /** Calls the listener when an engine of this configuration changes its state. */
+  watch(listener: EngineListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    await Promise.all(opened.map(release));
+  }
+
+  async #use<T>(
+    requested: unknown,
+    task: (opened: Opened, model: InstalledModel) => Promise<T>,
+  ): Promise<T> {
+    const reference = await this.#reference(requested);
+    const opened = this.#open(reference);
+    const model = await opened.model;
+    if (this.#closed) throw new EmotionError('engine.closed', 'The model configuration was closed');
+    try {
+      return await task(opened, model);
+    } catch (error) {
+      if (isModelError(error)) this.#discard(reference, opened, error);
+      throw error;
+    }
+  }
+
+  /** @throws EmotionError `model.not-configured`, `input.wrong-model` */
+  async #reference(requested: unknown): Promise<string> {
+    const { reference, allowOverride } = this.choice;
+    const asksForOther =
+      allowOverride &&
+      typeof requested === 'string' &&
+      requested !== '' &&
+      !(await this.#isChosen(requested));
+    if (asksForOther) {
+      if (!this.#opened.has(requested)) await this.#checkInstalled(requested);
+      return requested;
+    }
+    if (reference === '') {
+      throw notConfigured();
+    }
+    return reference;
+  }
+
+  async #isChosen(id: string): Promise<boolean> {
+    const { reference } = this.choice;
+    if (reference === '' || reference === id) return reference === id;
+    const chosen = await this.#open(reference).model.catch(() => undefined);
+    return chosen?.manifest.id === id;
+  }
+
+  /** A message may come from anywhere: it names a model by its id, never a folder. */
+  async #checkInstalled(id: string): Promise<void> {
+    const installed = (await this.services.registry.list()).map((model) => model.id);
+    if (installed.includes(id)) return;
+    const names = installed.join(', ') || 'none';
+    throw new EmotionError(
+      'input.wrong-model',
+      `The message asks for model "${id}"; installed: ${names}`,
+      { model: id, installed: names },
+    );
+  }
+
+  #open(reference: string): Opened {
+    const known = this.#opened.get(reference);
+    if (known && (known.retryAt === undefined || performance.now() < known.retryAt)) return known;
+    const opened: Opened = { model: this.services.registry.resolve(reference) };
+    opened.model.catch(() => {
+      opened.retryAt = performance.now() + RETRY_AFTER_MS;
+    });
+    this.#opened.set(reference, opened);
+    return opened;
+  }
+
+  #acquire(model: InstalledModel): EngineLease {
+    const lease = this.services.engines.acquire(model, this.choice.engine);
+    lease.engine.on('status', this.#forward);
+    return lease;
+  }
+
+  /** Remembers the failure for a moment, then lets the model be read and loaded afresh. */
+  #discard(reference: string, opened: Opened, error: EmotionError): void {
+    if (this.#opened.get(reference) !== opened) return;
+    const model = Promise.reject(error);
+    model.catch(() => undefined);
+    this.#opened.set(reference, { model, retryAt: performance.now() + RETRY_AFTER_MS });
+    opened.lease?.engine.off('status', this.#forward);
+    release(opened).catch(() => undefined);
+  }
+
+  readonly #forward: EngineListener = (status) => {
+    for (const listener of this.#listeners) listener(status);
+  };
+}
+
+async function release({ lease, texts }: Opened): Promise<void> {
+  const front = await texts?.catch(() => undefined);
+  await Promise.all([lease?.release(), front?.close()]);
+}
+
+function isModelError(error: unknown): error is EmotionError {
+  return error instanceof EmotionError && error.code.startsWith('model.');
+}
+
+/** The access that a model configuration carries; one that says so when none was chosen. */
+export function modelAccessOf(
+  config: unknown,
+): Pick<ModelAccess, 'model' | 'infer' | 'prepareTexts' | 'list' | 'watch'> {
+  const access = (config as { access?: unknown } | null | undefined)?.access;
+  return access instanceof ModelAccess ? access : NOT_CONFIGURED;
+}
+
+const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
+  model: () => Promise.reject(notConfigured()),
+  infer: () => Promise.reject(notConfigured()),
+  prepareTexts: () => Promise.reject(notConfigured()),
+  list: () => Promise.reject(notConfigured()),
+  watch: () => () => undefined,
+};
+
+function notConfigured(): EmotionError {
+  return new EmotionError(
+    'model.not-configured',
+    'No model is chosen: open the node and choose or add a model configuration',
+  );
+}
+
+/** What anyone may know of an installed model: nothing of one that is broken, and no paths. */
+export function publicSummary(model: ModelSummary | BrokenModel): Omit<ModelSummary, 'folder'>[] {
+  if (model.error) return [];
+  const shown: { folder?: string } & Omit<ModelSummary, 'folder'> = { ...model };
+  delete shown.folder;
+  return [shown];
+}

@@ -1,0 +1,37 @@
+import type { PropertyReference } from './property';
+
+/**
+ * Readers for a node's configuration. The editor stores what stands in a field, so a number may be
+ * a string, and a flow that was written by hand or by an older version may lack anything.
+ */
+
+export function numberSetting(
+  value: unknown,
+  { least, most, otherwise }: { least: number; most: number; otherwise: number },
+): number {
+  const number = typeof value === 'string' && value.trim() === '' ? NaN : Number(value ?? NaN);
+  return Number.isFinite(number) ? Math.min(most, Math.max(least, number)) : otherwise;
+}
+
+/** One of the options, the first one where the value is none of them. */
+export function choiceSetting<T extends string>(value: unknown, options: readonly [T, ...T[]]): T {
+  return options.find((option) => option === value) ?? options[0];
+}
+
+/** @example listSetting('cuda, cpu\n'); // → ['cuda', 'cpu'] */
+export function listSetting(value: unknown): string[] {
+  return typeof value === 'string'
+    ? value
+        .split(/[\s,，、;；]+/u)
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
+    : [];
+}
+
+/** The TypedInput of a node; `msg.payload` where it has none. */
+export function propertySetting(path: unknown, type: unknown): PropertyReference {
+  return {
+    type: choiceSetting(type, ['msg', 'flow', 'global']),
+    path: typeof path === 'string' && path.trim() !== '' ? path : 'payload',
+  };
+}

@@ -1,0 +1,35 @@
+import type { Sample, SentenceFeatures } from '../emotion/sample';
+import type { ScoreRules } from '../engine/interpret';
+import { applyRules, type RuleWeights } from '../text/rules';
+
+/**
+ * The rules of `lib/text` on each row of a text sample, by the cues that `emotion-preprocess-text`
+ * found in the sentences of that row. Samples of another modality pass unchanged.
+ *
+ * @param weights the default of {@link applyRules} when left out
+ */
+export function textRules(weights?: RuleWeights): ScoreRules {
+  return (scores, sample, row) => applyRules(scores, sentencesOfRow(sample, row), weights);
+}
+
+/**
+ * The sentences that start within a row. Rows hold consecutive parts of the source text.
+ *
+ * @param row index into `sample.segments`
+ */
+export function sentencesOfRow(sample: Sample, row: number): readonly SentenceFeatures[] {
+  if (sample.modality !== 'text') return [];
+  const sentences = sample.features?.sentences ?? [];
+  const { source, segments } = sample;
+  if (segments.length === 1) return sentences;
+
+  let start = 0;
+  let end = 0;
+  for (const { text = '' } of segments.slice(0, row + 1)) {
+    const at = source.text?.indexOf(text, end) ?? -1;
+    if (at < 0) return [];
+    start = at;
+    end = at + text.length;
+  }
+  return sentences.filter((sentence) => sentence.start >= start && sentence.start < end);
+}
