@@ -1,0 +1,151 @@
+import { isAbsolute, join } from 'node:path';
+import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
+import { EmotionError } from '../../lib/emotion/error';
+import type { LocalEngineOptions } from '../../lib/engine/engine';
+import { EnginePool } from '../../lib/engine/engine-pool';
+import { LocalEngine } from '../../lib/engine/local-engine';
+import { toFlowError } from '../../lib/flow/failure';
+import { sharedCatalogue } from '../../lib/flow/host';
+import { ModelAccess, type ModelServices } from '../../lib/flow/model-access';
+import { choiceSetting, listSetting, numberSetting } from '../../lib/flow/settings';
+import { modelCard } from '../../lib/models/card';
+import { shippedModels } from '../../lib/models/package-root';
+import {
+  ModelRegistry,
+  summarise,
+  type BrokenModel,
+  type ModelSummary,
+} from '../../lib/models/registry';
+import { TextPool } from '../../lib/workers/text-pool';
+
+interface ModelDefinition extends NodeDef {
+  version?: number;
+  source?: string;
+  model?: string;
+  folder?: string;
+  precision?: string;
+  providers?: string;
+  threads?: number | string;
+  maxBatch?: number | string;
+  maxWaitMs?: number | string;
+  cacheEntries?: number | string;
+  timeoutMs?: number | string;
+  allowOverride?: boolean;
+}
+
+/** What the other nodes of the suite see of a model configuration. */
+export interface EmotionModelNode extends Node {
+  readonly access: ModelAccess;
+}
+
+interface Settings extends NodeAPISettingsWithData {
+  emotionModelFolder?: string;
+}
+
+/** Registers the node type `emotion-model` and the admin end points of its dialog. */
+export default function register(RED: NodeAPI<Settings>): void {
+  const catalogue = sharedCatalogue((key, options) => RED._(key, options));
+  const registry = new ModelRegistry([userModels(RED.settings), shippedModels()]);
+  const services: ModelServices = {
+    registry,
+    engines: new EnginePool(
+      (model, options: Partial<LocalEngineOptions>) => new LocalEngine(model, options),
+    ),
+    texts: new TextPool(),
+  };
+
+  function EmotionModel(this: EmotionModelNode, definition: ModelDefinition): void {
+    RED.nodes.createNode(this, definition);
+    const access = new ModelAccess(services, {
+      reference: chosenModel(definition),
+      engine: engineOptions(definition),
+      allowOverride: definition.allowOverride === true,
+    });
+    Object.assign(this, { access });
+    this.on('close', (done: () => void) => {
+      access
+        .close()
+        .catch((error: unknown) => this.error(error))
+        .finally(done);
+    });
+  }
+
+  RED.nodes.registerType('emotion-model', EmotionModel, {
+    settings: { emotionModelFolder: { value: '', exportable: false } },
+  });
+
+  const mayRead = RED.auth.needsPermission('emotion-model.read');
+  const mayWrite = RED.auth.needsPermission('emotion-model.write');
+
+  const problem = (error: unknown) => {
+    const { message } = toFlowError(error, catalogue);
+    return error instanceof EmotionError ? { code: error.code, message } : { message };
+  };
+  const pickerEntry = (model: ModelSummary | BrokenModel) =>
+    model.error ? { id: model.id, error: problem(model.error) } : model;
+
+  RED.httpAdmin.get('/emotion-model/models', mayRead, (_request, response) => {
+    registry.list().then(
+      (models) => response.json(models.map(pickerEntry)),
+      (error: unknown) => response.status(500).json(problem(error)),
+    );
+  });
+
+  // A folder may be anywhere on the disk, so looking into one is for those who may change flows.
+  RED.httpAdmin.get('/emotion-model/inspect', mayWrite, (request, response) => {
+    loadFolder(request.query.folder).then(
+      (model) => response.json(summarise(model)),
+      (error: unknown) => response.status(422).json(problem(error)),
+    );
+  });
+
+  RED.httpAdmin.get('/emotion-model/card', mayRead, (request, response, next) => {
+    const { model } = request.query;
+    if (typeof model === 'string' && isAbsolute(model)) mayWrite(request, response, next);
+    else next();
+  });
+  RED.httpAdmin.get('/emotion-model/card', mayRead, (request, response) => {
+    const { model } = request.query;
+    registry
+      .resolve(typeof model === 'string' ? model : '')
+      .then(modelCard)
+      .then(
+        (card) => response.type('text/markdown').send(card),
+        (error: unknown) => response.status(422).json(problem(error)),
+      );
+  });
+
+  function loadFolder(folder: unknown) {
+    const path = typeof folder === 'string' ? folder.trim() : '';
+    return isAbsolute(path)
+      ? registry.resolve(path)
+      : Promise.reject(new EmotionError('model.not-found', `"${path}" is no absolute path`));
+  }
+}
+
+/** Where a user's own models lie. */
+function userModels({ emotionModelFolder, userDir }: Settings): string {
+  return emotionModelFolder || join(userDir ?? process.cwd(), 'emotion-models');
+}
+
+function chosenModel({ source, model, folder }: ModelDefinition): string {
+  return (source === 'folder' ? folder?.trim() : model) ?? '';
+}
+
+function engineOptions(definition: ModelDefinition): Partial<LocalEngineOptions> {
+  const precision = choiceSetting(definition.precision, ['default', 'fp32', 'fp16', 'int8']);
+  const providers = listSetting(definition.providers);
+  return {
+    ...(precision !== 'default' && { precision }),
+    executionProviders: providers.length > 0 ? providers : ['cpu'],
+    intraOpThreads: whole(definition.threads, 0, 256, 0),
+    maxBatch: whole(definition.maxBatch, 1, 256, 32),
+    maxWaitMs: whole(definition.maxWaitMs, 0, 10_000, 0),
+    cacheEntries: whole(definition.cacheEntries, 0, 1_000_000, 2_000),
+    timeoutMs: whole(definition.timeoutMs, 100, 600_000, 30_000),
+  };
+}
+
+function whole(value: unknown, least: number, most: number, otherwise: number): number {
+  return Math.round(numberSetting(value, { least, most, otherwise }));
+}

@@ -1,0 +1,133 @@
+/* global RED, $ */
+
+/** What the dialogs of the suite share in the editor. Loaded once, by the page of emotion-model. */
+window.emotionEditor = (() => {
+  const NAMESPACE = '@emowire/node-red-emotion/emotion-model';
+
+  /** A text of the shared catalogue; variables as in `__name__`. */
+  const text = (key, values) => RED._(`${NAMESPACE}:editor.${key}`, values);
+
+  /** Models by id, as the runtime listed them last; empty until it has answered. */
+  const installed = new Map();
+  let known = false;
+
+  async function loadModels() {
+    const models = await $.getJSON('emotion-model/models');
+    installed.clear();
+    for (const model of models) installed.set(model.id, model);
+    known = true;
+    return models;
+  }
+
+  /** Reads a folder that holds a model but is not among the installed ones. */
+  const inspectFolder = (folder) => $.getJSON('emotion-model/inspect', { folder });
+
+  /** The message of a failed request, in the language of the runtime where it gave one. */
+  function requestError(response) {
+    return response?.responseJSON?.message ?? response?.statusText ?? String(response);
+  }
+
+  /** What is wrong with an installed model, as far as the editor knows. */
+  function modelProblem(id) {
+    if (!known) return undefined;
+    const model = installed.get(id);
+    return model ? model.error?.message : text('not-installed', { model: id });
+  }
+
+  function language() {
+    return RED.i18n.lang().toLowerCase().startsWith('zh') ? 'zh' : 'en';
+  }
+
+  const title = (model) => model.title?.[language()] ?? model.title?.en ?? model.id;
+
+  function megabytes(bytes) {
+    const value = bytes / 1e6;
+    return `${value < 0.1 ? value.toFixed(3) : value.toFixed(1)} MB`;
+  }
+
+  /** One line about a model: architecture, languages, size, headline metric, licence. */
+  function facts(model) {
+    const parts = [model.architecture];
+    if (model.languages.length > 0) parts.push(model.languages.join(', '));
+    parts.push(megabytes(model.bytes));
+    if (model.headline) {
+      const { name, value, dataset } = model.headline;
+      parts.push(`${name} ${value} (${dataset})`);
+    }
+    parts.push(model.licence.weights);
+    return parts;
+  }
+
+  /** Opens the model card beside the dialog. */
+  async function showCard(model) {
+    let card;
+    try {
+      card = await $.get({ url: 'emotion-model/card', data: { model }, dataType: 'text' });
+    } catch (response) {
+      RED.notify(RED.utils.sanitize(requestError(response)), 'error');
+      return;
+    }
+    RED.tray.show({
+      title: text('card', { model: RED.utils.sanitize(model) }),
+      width: 700,
+      buttons: [
+        {
+          id: 'emotion-card-close',
+          class: 'primary',
+          text: RED._('common.label.close'),
+          click: () => RED.tray.close(),
+        },
+      ],
+      open(tray) {
+        $('<div class="red-ui-help emotion-card"></div>')
+          .html(RED.utils.renderMarkdown(card))
+          .appendTo(tray.find('.red-ui-tray-body'));
+      },
+    });
+  }
+
+  /** Turns the property of a dialog into a TypedInput. */
+  function propertyInput(node) {
+    $('#node-input-property').typedInput({
+      default: node.propertyType ?? 'msg',
+      types: ['msg', 'flow', 'global'],
+      typeField: '#node-input-propertyType',
+    });
+  }
+
+  const validators = {
+    /** A property path of the type that stands in `typeProperty` beside it. */
+    property: RED.validators.typedInput('propertyType'),
+
+    /** A number from `least` to `most`, whole where `whole` is set. */
+    number: ({ least, most = Infinity, whole = true }) =>
+      function (value, opt) {
+        const number = Number(value);
+        const valid =
+          value !== '' &&
+          Number.isFinite(number) &&
+          number >= least &&
+          number <= most &&
+          (!whole || Number.isInteger(number));
+        if (valid) return true;
+        const range = most === Infinity ? `≥ ${least}` : `${least} – ${most}`;
+        return text(whole ? 'needs-whole-number' : 'needs-number', {
+          setting: opt?.label ?? '',
+          range,
+        });
+      },
+  };
+
+  return {
+    facts,
+    inspectFolder,
+    loadModels,
+    modelProblem,
+    propertyInput,
+    requestError,
+    showCard,
+    text,
+    title,
+    validators,
+  };
+})();

@@ -1,0 +1,174 @@
+import { EventEmitter, once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { NodeAPI, NodeContext, NodeMessage } from 'node-red';
+import helper from 'node-red-node-test-helper';
+import type { EmotionError } from '../../lib/emotion/error';
+import { packageRoot } from '../../lib/models/package-root';
+import registerInfer from '../../nodes/infer/infer';
+import registerModel from '../../nodes/model/model';
+import registerPreprocessText from '../../nodes/preprocess-text/preprocess-text';
+
+/** Folder of fixture models; each is found under its id. */
+export const MODELS = join(packageRoot(), 'test/fixtures/models');
+
+export const NODE_RED =
+  process.env.NODE_RED_PACKAGE ?? join(packageRoot(), 'node_modules/node-red');
+
+const load = createRequire(__filename);
+helper.init(load.resolve(NODE_RED));
+
+export interface FlowNodeDefinition {
+  readonly id: string;
+  readonly type: string;
+  readonly wires?: string[][];
+  readonly [setting: string]: unknown;
+}
+
+/** What a Catch node sees. */
+export interface CaughtMessage extends NodeMessage {
+  readonly error: {
+    readonly message: string;
+    readonly code?: string;
+    readonly cause?: EmotionError;
+    readonly source: { readonly id: string };
+  };
+}
+
+/** What became of one message. */
+export interface Outcome {
+  /** What left the last node. */
+  readonly sent: NodeMessage[];
+  readonly caught: CaughtMessage[];
+  /** The nodes that called `done` without an error, each time that they did. */
+  readonly completed: string[];
+}
+
+/**
+ * Runs nodes on Node-RED's own runtime. What the last one sends is collected; a Catch and a
+ * Complete node watch all of them.
+ */
+export class Flow {
+  readonly #events = new EventEmitter().setMaxListeners(0);
+  readonly #outcomes = new Map<string, Outcome>();
+  #sequence = 0;
+
+  /** @param nodes the nodes under test in the order of the wire; the last one has no `wires` */
+  static async start(
+    nodes: readonly FlowNodeDefinition[],
+    settings: Record<string, unknown> = {},
+    locale: 'en-US' | 'zh-CN' = 'en-US',
+  ): Promise<Flow> {
+    helper.settings({ emotionModelFolder: MODELS, ...settings });
+    const registers = [registerModel, registerPreprocessText, registerInfer];
+    await helper.load(
+      registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
+      wired(nodes),
+    );
+    return new Flow(nodes.at(-1)!.id);
+  }
+
+  private constructor(private readonly last: string) {
+    this.#collect();
+  }
+
+  /** Deploys other nodes in place of those that run. */
+  async deploy(nodes: readonly FlowNodeDefinition[]): Promise<void> {
+    await helper.setFlows(wired(nodes), 'full');
+    this.#collect();
+  }
+
+  /**
+   * Sends a message to a node and waits until it has left the last node, was caught, or, being a
+   * `reset`, was done.
+   */
+  async send(id: string, message: NodeMessage): Promise<Outcome> {
+    const _msgid = `message-${(this.#sequence += 1)}`;
+    const outcome: Outcome = { sent: [], caught: [], completed: [] };
+    this.#outcomes.set(_msgid, outcome);
+    const finished = once(this.#events, _msgid);
+    helper.getNode(id).receive({ ...message, _msgid });
+    await finished;
+    // What came twice would have come by then.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return outcome;
+  }
+
+  context(id: string): NodeContext {
+    return helper.getNode(id).context();
+  }
+
+  /** The statuses of a node from now on. */
+  statuses(id: string): string[] {
+    const texts: string[] = [];
+    helper.getNode(id).on(
+      'call:status' as 'close',
+      ((call: { args: [{ text?: string }] }) => {
+        texts.push(call.args[0].text ?? '');
+      }) as unknown as () => void,
+    );
+    return texts;
+  }
+
+  async stop(): Promise<void> {
+    await helper.unload();
+  }
+
+  #collect(): void {
+    const on = (id: string, keep: (outcome: Outcome, message: NodeMessage) => boolean) => {
+      helper.getNode(id).on('input', (message: NodeMessage) => {
+        const _msgid = String(message._msgid);
+        const outcome = this.#outcomes.get(_msgid);
+        if (outcome && keep(outcome, message)) this.#events.emit(_msgid);
+      });
+    };
+    on('out', ({ sent }, message) => sent.push(message) < 0);
+    on('caught', ({ caught }, message) => caught.push(message as CaughtMessage) > 0);
+    on('completed', ({ completed }, message) => {
+      const { source } = message.complete as { source: { id: string } };
+      completed.push(source.id);
+      return source.id === this.last || 'reset' in message;
+    });
+  }
+}
+
+/** The helper has no message catalogues: this looks texts up in ours, as Node-RED does. */
+function speaking(locale: string, RED: NodeAPI): NodeAPI {
+  const file = join(packageRoot(), 'nodes/model/locales', locale, 'model.json');
+  const catalogue = JSON.parse(readFileSync(file, 'utf8')) as object;
+  const lookUp = (full: string): string => {
+    const key = full.replace(/^.*:/, '');
+    const text = key
+      .split('.')
+      .reduce<unknown>(
+        (level, name) => (level as Record<string, unknown> | undefined)?.[name],
+        catalogue,
+      );
+    return typeof text === 'string' ? text : key;
+  };
+  return Object.assign(Object.create(RED) as NodeAPI, { _: lookUp });
+}
+
+function wired(nodes: readonly FlowNodeDefinition[]): FlowNodeDefinition[] {
+  const tested = nodes.filter(({ type }) => type !== 'emotion-model').map(({ id }) => id);
+  return [
+    { id: 'tab', type: 'tab', label: 'test' },
+    ...nodes.map((node) =>
+      node.type === 'emotion-model' ? node : { z: 'tab', x: 1, y: 1, wires: [['out']], ...node },
+    ),
+    { id: 'out', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
+    { id: 'watch-errors', z: 'tab', x: 1, y: 1, type: 'catch', scope: tested, wires: [['caught']] },
+    { id: 'caught', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
+    {
+      id: 'watch-done',
+      z: 'tab',
+      x: 1,
+      y: 1,
+      type: 'complete',
+      scope: tested,
+      wires: [['completed']],
+    },
+    { id: 'completed', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
+  ];
+}
