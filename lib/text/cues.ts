@@ -148,23 +148,6 @@ const ENGLISH: Lexicon = {
 
 const LEXICONS: Readonly<Record<Locale, Lexicon>> = { zh: CHINESE, en: ENGLISH };
 
-/** Every word that a cue or a phrase of the lexicon starts with: most words are in none. */
-function firstWords(lexicon: Lexicon): ReadonlySet<string> {
-  const first = new Set<string>();
-  for (const known of Object.values(lexicon) as Lexicon[keyof Lexicon][]) {
-    if (typeof known === 'number') continue;
-    for (const word of known.keys()) first.add(word.split('_')[0]!);
-  }
-  return first;
-}
-
-const CUE_STARTS: Readonly<Record<Locale, ReadonlySet<string>>> = {
-  zh: firstWords(CHINESE),
-  en: firstWords(ENGLISH),
-};
-/** Tokens, question marks, and words that may carry a negation inside. */
-const MAY_START_CUE = /^[[不没无]|\?/;
-
 /** Degree words that are also something else: counted only close to a word of emotion. */
 const AMBIGUOUS_DEGREES: Readonly<Record<Locale, ReadonlySet<string>>> = {
   zh: set('好 更 还 还是 够 老 怪 这么 那么 比较 最 一点 一些 真 爆 巨'),
@@ -227,10 +210,8 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
   );
   let question: RuleCue | undefined;
 
-  const starts = CUE_STARTS[language];
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
-    if (!starts.has(word) && !MAY_START_CUE.test(word)) continue;
     if (word.startsWith('[')) {
       const meaning = meaningOfToken(word);
       if (meaning?.emotion) cues.push({ rule: 'emoji', cue: word, at, scope: [] });

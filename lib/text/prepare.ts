@@ -20,8 +20,6 @@ export interface PrepareOptions {
   readonly split: 'text' | 'sentence';
   /** Most rows of one text; what lies beyond is named in `features.cut`. Default 64. */
   readonly maxRows?: number;
-  /** `false` leaves `features.sentences` empty, for half the work. Default true. */
-  readonly features?: boolean;
 }
 
 export const DEFAULT_MAX_ROWS = 64;
@@ -154,10 +152,7 @@ export class TextPreparer {
       })),
       source: { text, language: rows.length === 1 ? rows[0]!.shown.language : language },
       features: {
-        sentences:
-          options.features === false
-            ? []
-            : this.#sentenceFeatures(read, fixed, language, options.stopWords, whole),
+        sentences: this.#sentenceFeatures(read, fixed, language, options.stopWords, whole),
         ...(end === undefined ? {} : { cut: { start: end, end: text.length } }),
       },
     };

@@ -54,12 +54,6 @@ describe('TextPreparer', () => {
     expect(second).to.deep.include({ language: 'zh', start: 25, end: 29 });
   });
 
-  it('leaves the features out on request', () => {
-    const { features, ...bare } = one('i am happy', { features: false });
-    expect(features).to.deep.equal({ sentences: [] });
-    expect(bare.tensors).to.deep.equal(one('i am happy').tensors);
-  });
-
   it('packs a long text into rows of whole sentences and loses nothing', () => {
     const text = '今天很好。我不难过，天气真好！你喜欢。'.repeat(5);
     const sample = one(text);

@@ -1,0 +1,245 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import type { Result } from '../../lib/emotion/result';
+import { packageRoot } from '../../lib/models/package-root';
+import { installModel, NodeRed } from './node-red';
+
+interface Media {
+  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
+  readonly $ref?: string;
+}
+type Method = 'get' | 'post';
+interface Specification {
+  readonly paths: Readonly<
+    Record<string, Partial<Record<Method, { readonly responses: Readonly<Record<string, Media>> }>>>
+  >;
+  readonly components: { readonly responses: Readonly<Record<string, Media>> };
+}
+
+const specification = parse(
+  readFileSync(join(packageRoot(), 'docs/openapi.yaml'), 'utf8'),
+) as Specification;
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+ajv.addSchema({ $id: 'https://emotion.test/openapi', ...specification });
+
+/** The answers of the specification that no test has seen. */
+const unseen = new Set(
+  Object.entries(specification.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { responses }]) =>
+      Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+    ),
+  ),
+);
+
+function answerOf(method: Method, path: string, status: number): Media {
+  const answer = specification.paths[path]?.[method]?.responses[status];
+  expect(answer, `${method} ${path} ${status} in docs/openapi.yaml`).not.to.equal(undefined);
+  const name = answer?.$ref?.replace('#/components/responses/', '');
+  return name ? specification.components.responses[name]! : answer!;
+}
+
+function validator(schema: object): ValidateFunction {
+  const text = JSON.stringify(schema).replaceAll('"#/', '"https://emotion.test/openapi#/');
+  return ajv.compile(JSON.parse(text) as object);
+}
+
+describe('the HTTP API', function () {
+  this.timeout(120_000);
+  let nodeRed: NodeRed;
+  let slow: string;
+  before(async () => {
+    nodeRed = await NodeRed.start();
+    slow = await installModel(nodeRed.userDir, 'slow-text', 'slow-text');
+  });
+  after(() => nodeRed.stop());
+
+  /** Sends a request and holds the answer against the specification. */
+  async function request(
+    method: Method,
+    path: string,
+    init: RequestInit = {},
+  ): Promise<{ status: number; headers: Headers; body: unknown }> {
+    const response = await fetch(`${nodeRed.url}${path}`, {
+      method: method.toUpperCase(),
+      ...init,
+    });
+    const { status, headers } = response;
+    const text = await response.text();
+    const { content = {}, headers: promised = {} } = answerOf(method, path, status);
+    const type = headers.get('content-type')?.split(';')[0] ?? '';
+    expect(Object.keys(content), `${method} ${path} ${status}: ${text}`).to.include(type);
+    const body: unknown = type === 'text/html' ? text : JSON.parse(text);
+    const validate = validator(content[type]!.schema);
+    expect(validate(body), JSON.stringify(validate.errors?.slice(0, 3))).to.equal(true);
+    for (const [name, { required }] of Object.entries(promised)) {
+      if (required) expect(headers.get(name), name).not.to.equal(null);
+    }
+    unseen.delete(`${method} ${path} ${status}`);
+    return { status, headers, body };
+  }
+
+  const post = (body: unknown, type = 'application/json') =>
+    request('post', '/emotion/text', {
+      headers: { 'content-type': type },
+      body:
+        typeof body === 'string' || Buffer.isBuffer(body) ? (body as string) : JSON.stringify(body),
+    });
+
+  it('answers a text', async () => {
+    const { status, body } = await post({ text: 'I am happy' });
+    expect(status).to.equal(200);
+    expect(body).to.include({ label: 'happy', model: 'text-bilstm' });
+    expect((body as Result).source).to.deep.equal({ text: 'I am happy', language: 'en' });
+  });
+
+  it('answers an array of texts with an array in their order', async () => {
+    const { body } = await post({ text: ['so sad', '', '很高兴'] });
+    expect((body as Result[]).map(({ label }) => label)).to.deep.equal(['sad', null, 'happy']);
+    expect((await post({ text: [] })).body).to.deep.equal([]);
+  });
+
+  it('answers plain text', async () => {
+    expect((await post('so angry', 'text/plain')).body).to.include({ label: 'angry' });
+    expect((await post('很伤心', 'text/plain; charset=utf-8')).body).to.include({ label: 'sad' });
+    expect((await post('', 'text/plain')).body).to.include({ label: null, reason: 'empty-text' });
+  });
+
+  it('reads the text in the language that is asked for', async () => {
+    const { body } = await post({ text: 'I am happy', language: 'zh' });
+    expect((body as Result).source.language).to.equal('zh');
+  });
+
+  it('remembers what it answered', async () => {
+    await post({ text: 'so very sad' });
+    expect((await post({ text: 'so very sad' })).body).to.include({ cached: true });
+  });
+
+  const refused: [string, unknown, string | undefined, number, string][] = [
+    ['JSON that is none', '{"text":', undefined, 400, 'request.malformed'],
+    ['an empty body', '', undefined, 400, 'request.malformed'],
+    ['null', 'null', undefined, 400, 'request.malformed'],
+    ['no text', {}, undefined, 400, 'request.malformed'],
+    ['a number', { text: 5 }, undefined, 400, 'request.malformed'],
+    ['an array with a number', { text: ['a', 5] }, undefined, 400, 'request.malformed'],
+    ['another language', { text: 'a', language: 'fr' }, undefined, 400, 'request.malformed'],
+    ['a model that is no id', { text: 'a', model: 5 }, undefined, 400, 'request.malformed'],
+    ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe]), 'text/plain', 400, 'request.malformed'],
+    ['a form', 'text=a', 'application/x-www-form-urlencoded', 415, 'input.unsupported-media'],
+    ['a picture', Buffer.from([0x89, 0x50]), 'image/png', 415, 'input.unsupported-media'],
+    ['more than a megabyte', { text: 'a'.repeat(1e6) }, undefined, 413, 'input.too-large'],
+    [
+      'a model that is not there',
+      { text: 'a', model: 'nope' },
+      undefined,
+      422,
+      'input.wrong-model',
+    ],
+    ['a path for a model', { text: 'a', model: '/etc' }, undefined, 422, 'input.wrong-model'],
+  ];
+  for (const [name, body, type, status, code] of refused) {
+    it(`refuses ${name} with ${status}`, async () => {
+      const answer = await post(body, type);
+      expect(answer.status).to.equal(status);
+      expect(answer.body).to.include({ status, code });
+    });
+  }
+
+  it('says when too many texts wait, and when to come again', async () => {
+    const { flows } = await nodeRed.flows();
+    await nodeRed.deploy(
+      flows.map((node) => ({
+        ...node,
+        ...(node.type === 'emotion-model' && { maxBatch: 1, timeoutMs: 60_000 }),
+        ...(node.type === 'emotion-infer' && { queueLimit: 1 }),
+      })),
+    );
+    await nodeRed.ready();
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        post({ text: `slow slow ${index}`, model: 'slow-text' }),
+      ),
+    );
+    const full = answers.filter(({ status }) => status === 429);
+    expect(full).not.to.have.length(0);
+    expect(answers.filter(({ status }) => status === 200)).not.to.have.length(0);
+    expect(full[0]?.body).to.include({ code: 'queue.full' });
+    expect(Number(full[0]?.headers.get('retry-after'))).to.be.at.least(1);
+    await nodeRed.deploy(flows);
+    await nodeRed.ready();
+  });
+
+  it('says when the model takes too long, and answers the next text', async () => {
+    const { flows } = await nodeRed.flows();
+    await nodeRed.deploy(
+      flows.map((node) => (node.type === 'emotion-model' ? { ...node, timeoutMs: 100 } : node)),
+    );
+    await nodeRed.ready();
+    const late = await post({ text: 'slow '.repeat(60), model: 'slow-text' });
+    expect(late.body).to.include({ status: 504, code: 'engine.timeout' });
+    expect((await post({ text: 'I am happy' })).status).to.equal(200);
+    await nodeRed.deploy(flows);
+    await nodeRed.ready();
+  });
+
+  it('says when the model is broken or not chosen, and works again when it is put right', async () => {
+    const { flows } = await nodeRed.flows();
+    const choose = (model: string) =>
+      nodeRed.deploy(
+        flows.map((node) => (node.type === 'emotion-model' ? { ...node, model } : node)),
+      );
+    await choose('missing');
+    await nodeRed.ready();
+    expect((await post({ text: 'a' })).body).to.include({ status: 503, code: 'model.not-found' });
+    await nodeRed.deploy(
+      flows.map((node) => (node.type === 'emotion-infer' ? { ...node, model: '' } : node)),
+    );
+    await nodeRed.ready();
+    expect((await request('get', '/emotion/models')).status).to.equal(503);
+    await nodeRed.deploy(flows);
+    await nodeRed.ready();
+    expect((await post({ text: 'I am happy' })).status).to.equal(200);
+  });
+
+  it('says when the model fails', async () => {
+    const { body } = await post({ text: 'broken', model: 'slow-text' });
+    expect(body).to.include({ status: 500, code: 'engine.failed' });
+  });
+
+  it('lists the models without telling where they lie', async () => {
+    const { body } = await request('get', '/emotion/models');
+    const models = body as Record<string, unknown>[];
+    expect(models.map(({ id }) => id)).to.include('text-bilstm');
+    expect(JSON.stringify(models)).not.to.contain(nodeRed.userDir).and.not.to.contain(slow);
+  });
+
+  it('serves a page without external parts, the one beside the flow', async () => {
+    const { body, headers } = await request('get', '/emotion');
+    const page = readFileSync(join(packageRoot(), 'examples/flows/try-it.html'), 'utf8');
+    expect(body).to.equal(page);
+    expect(page).not.to.match(/(?:src|href)="(?!data:)|https?:\/\//);
+    expect(headers.get('content-security-policy')).to.contain("default-src 'none'");
+  });
+
+  it('has a route for every path of the specification, and no other', async () => {
+    const { flows } = await nodeRed.flows();
+    const routes = (flows as { type: string; method?: string; url?: string }[])
+      .filter(({ type }) => type === 'http in')
+      .map(({ method, url }) => `${method} ${url}`);
+    const described = Object.entries(specification.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    expect(routes).to.have.members(described);
+  });
+
+  it('gave every answer that the specification promises', () => {
+    expect([...unseen]).to.deep.equal([]);
+  });
+
+  it('left nothing in the log that looks like a defect', () => {
+    expect(nodeRed.log).not.to.match(/TypeError|ReferenceError|unhandled|deprecat/i);
+  });
+});

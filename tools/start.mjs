@@ -1,0 +1,108 @@
+// Starts Node-RED with the suite of this checkout and its example flows. The user directory is
+// $NODE_RED_USER_DIR or .node-red/ in the checkout; what it lacks is put there, what it holds is
+// never changed. $PORT (1880) is the port, $NODE_RED_PACKAGE the folder of another Node-RED.
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+
+const require = createRequire(import.meta.url);
+const root = dirname(import.meta.dirname);
+const { name } = require('../package.json');
+const nodeRed = process.env.NODE_RED_PACKAGE ?? dirname(require.resolve('node-red/package.json'));
+const userDir = resolve(process.env.NODE_RED_USER_DIR ?? join(root, '.node-red'));
+const port = Number(process.env.PORT || 1880);
+
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error(`PORT must be a number from 0 to 65535, got "${process.env.PORT}"`);
+  process.exit(1);
+}
+if (!existsSync(join(root, 'dist/nodes'))) {
+  console.error('The suite is not built yet: run "npm run build" first.');
+  process.exit(1);
+}
+
+const SETTINGS = `// Settings of Node-RED: https://nodered.org/docs/user-guide/runtime/configuration
+// Made on the first start; yours to change from then on.
+module.exports = {
+  flowFile: 'flows.json',
+  flowFilePretty: true,
+  uiHost: '127.0.0.1',
+  uiPort: process.env.PORT || 1880,
+  // emotionModelFolder: '/path/to/more/models',
+  editorTheme: { tours: false },
+  telemetry: { enabled: false, updateNotification: false },
+};
+`;
+
+/** The nodes of all example flows; the same configuration in two of them counts once. */
+function exampleFlows() {
+  const folder = join(root, 'examples/flows');
+  const nodes = new Map();
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.json')) continue;
+    for (const node of JSON.parse(readFileSync(join(folder, file), 'utf8'))) {
+      const known = nodes.get(node.id);
+      if (known && JSON.stringify(known) !== JSON.stringify(node)) {
+        throw new Error(`${file}: another example has a different node with the id ${node.id}`);
+      }
+      nodes.set(node.id, node);
+    }
+  }
+  return [...nodes.values()];
+}
+
+function createMissing() {
+  mkdirSync(userDir, { recursive: true });
+  const provide = (file, content) => {
+    const path = join(userDir, file);
+    if (!existsSync(path)) writeFileSync(path, content());
+  };
+  provide('settings.js', () => SETTINGS);
+  provide('flows.json', () => `${JSON.stringify(exampleFlows(), null, 4)}\n`);
+
+  // A link where npm would install the suite, so that Node-RED loads it as it does a user's.
+  const installed = join(userDir, 'node_modules', name);
+  if (!lstatSync(installed, { throwIfNoEntry: false })) {
+    mkdirSync(dirname(installed), { recursive: true });
+    symlinkSync(root, installed, 'junction');
+  }
+}
+
+/** Prints where to look as soon as Node-RED answers there. */
+function announce(RED) {
+  const address = () => RED.server?.address();
+  RED.events.once('flows:started', () => {
+    const wait = setInterval(() => {
+      if (!address()) return;
+      clearInterval(wait);
+      const { httpAdminRoot, httpNodeRoot, https } = RED.settings;
+      const site = `http${https ? 's' : ''}://127.0.0.1:${address().port}`;
+      console.log('');
+      if (httpAdminRoot !== false) console.log(`  Editor       ${site}${httpAdminRoot}`);
+      if (httpNodeRoot !== false) console.log(`  Try-it page  ${site}${httpNodeRoot}emotion`);
+      console.log('\n  Ctrl-C stops it.\n');
+    }, 50);
+  });
+}
+
+createMissing();
+const RED = require(nodeRed);
+announce(RED);
+process.argv.splice(
+  2,
+  Infinity,
+  '--userDir',
+  userDir,
+  '--port',
+  String(port),
+  ...process.argv.slice(2),
+);
+require(join(nodeRed, 'red.js'));
