@@ -26,11 +26,12 @@ export interface ProductOptions {
 /**
  * Product of experts: what follows when the modalities are independent given the label,
  *
- *     P(l | x₁ … x_M) ∝ π(l) · ∏ₘ (pₘ(l) / π(l))^αₘ,   αₘ = M · wₘ,
+ *     P(l | x₁ … x_M) ∝ π(l) · ∏ₘ (pₘ(l) / π(l))^αₘ,   αₘ = wₘ / max w,
  *
- * with the modalities' shares wₘ, so equal shares give every expert the exponent 1: the product
- * rule of Kittler et al., IEEE TPAMI 20(3), 1998, eq. 7; with other exponents the logarithmic
- * opinion pool (Genest and Zidek, Stat. Sci. 1(1), 1986; Hinton, Neural Comput. 14(8), 2002).
+ * with the modalities' shares wₘ, so the expert that counts most is taken at its word and the
+ * others at less. Equal shares give every expert the exponent 1: the product rule of Kittler et
+ * al., IEEE TPAMI 20(3), 1998, eq. 7; with other exponents the logarithmic opinion pool (Genest and
+ * Zidek, Stat. Sci. 1(1), 1986; Hinton, Neural Comput. 14(8), 2002).
  *
  * A label that an expert cannot give brings the factor 1, no evidence; what the expert knows is
  * compared with the prior restricted to its own labels.
@@ -43,15 +44,17 @@ export interface ProductOptions {
  */
 export function productOfExperts(present: readonly Result[], options: ProductOptions = {}): Pooled {
   const shares = shareWeights(present, options.weights);
-  const labels = labelUnion(present);
+  const voices = present.filter(({ modality }) => shares[modality] > 0);
+  const most = Math.max(...voices.map(({ modality }) => shares[modality]));
+  const labels = labelUnion(voices);
   const prior = (label: (typeof labels)[number]): number =>
     Math.max(options.prior?.[label] ?? 1 / labels.length, LEAST_PROBABILITY);
 
   const logits = labels.map((label) => Math.log(prior(label)));
-  for (const { modality, scores } of present) {
+  for (const { modality, scores } of voices) {
     const known = labels.filter((label) => scores[label] !== undefined);
     const knownPrior = known.reduce((sum, label) => sum + prior(label), 0);
-    const exponent = present.length * shares[modality];
+    const exponent = shares[modality] / most;
     labels.forEach((label, i) => {
       const score = scores[label];
       if (score === undefined) return;

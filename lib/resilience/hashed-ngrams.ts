@@ -29,6 +29,7 @@ const BLANKS = new RegExp(`[${WHITE_SPACE}]+`, 'gu');
 const ADDRESS = /https?:\/\/[!-~]+/gu;
 const LONG_RUN = /(.)\1{3,}/gsu;
 const LONE_SURROGATE = /[\ud800-\udfff]/gu;
+const BLANK = 0x20;
 const WORD = /[a-z0-9'\u00df-\u00f6\u00f8-\u024f]+/g;
 
 /**
@@ -167,11 +168,17 @@ export class HashedNgrams {
     [low, high]: readonly [number, number],
     count: (bytes: Uint8Array, from: number, to: number) => void,
   ): void {
-    const words = text.match(WORD) ?? [];
+    const bytes = this.#encoder.encode((text.match(WORD) ?? []).join(' '));
+    if (bytes.length === 0) return;
+    const starts = [0];
+    bytes.forEach((byte, i) => {
+      if (byte === BLANK) starts.push(i + 1);
+    });
+    // One behind the last word, as if a blank stood there.
+    starts.push(bytes.length + 1);
     for (let n = low; n <= high; n++) {
-      for (let i = 0; i + n <= words.length; i++) {
-        const bytes = this.#encoder.encode(words.slice(i, i + n).join(' '));
-        count(bytes, 0, bytes.length);
+      for (let i = 0; i + n < starts.length; i++) {
+        count(bytes, starts[i] ?? 0, (starts[i + n] ?? 0) - 1);
       }
     }
   }

@@ -14,15 +14,15 @@ describe('product of experts', () => {
     expect(scores.sad).to.be.closeTo(2 / 33, 1e-12);
   });
 
-  it('takes the weights as exponents of mean 1', () => {
-    // NumPy: softmax(1.5 ln t + 0.5 ln a)
+  it('takes the weights as exponents, 1 for the one that counts most', () => {
+    // NumPy: t · a^(1/3), scaled to sum 1
     const { weights, scores } = productOfExperts([text, audio], {
       weights: { text: 3, audio: 1 },
     });
     expect(weights).to.deep.equal({ text: 0.75, audio: 0.25 });
-    expect(scores.neutral).to.be.closeTo(0.48819351748399986, 1e-12);
-    expect(scores.happy).to.be.closeTo(0.42447577121448365, 1e-12);
-    expect(scores.sad).to.be.closeTo(0.08733071130151647, 1e-12);
+    expect(scores.neutral).to.be.closeTo(0.44874100958475377, 1e-12);
+    expect(scores.happy).to.be.closeTo(0.4087926002800242, 1e-12);
+    expect(scores.sad).to.be.closeTo(0.142466390135222, 1e-12);
   });
 
   it('leaves a single expert as it is, whatever the prior', () => {
@@ -45,6 +45,14 @@ describe('product of experts', () => {
     expect(scores.neutral).to.be.closeTo(0.5, 1e-12);
     expect(scores.happy).to.be.closeTo(0.3, 1e-12);
     expect(scores.sad).to.be.closeTo(0.2, 1e-12);
+  });
+
+  it('takes nothing from an expert of weight zero, not even its labels', () => {
+    const { scores } = productOfExperts([text, resultOf('audio', { happy: 0.1, disgust: 0.9 })], {
+      weights: { audio: 0 },
+    });
+    expect(scores.happy).to.be.closeTo(0.3, 1e-12);
+    expect(scores).not.to.have.property('disgust');
   });
 
   it('lets no expert veto a label by saying zero', () => {

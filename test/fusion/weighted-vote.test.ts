@@ -24,20 +24,31 @@ describe('weighted vote', () => {
     });
   });
 
-  it('asks only those who know a label about it', () => {
-    // disgust: .9 of text alone; happy: (.1 + .5) / 2; sad: .5 of audio alone; sum 1.7
+  it('lets nobody vote against a label that it cannot give', () => {
+    // vote: happy .3, sad .25, disgust .45; text completed: .075, .25, .675; audio: .275, .275, .45
     const { scores } = weightedVote([
       resultOf('text', { happy: 0.1, disgust: 0.9 }),
       resultOf('audio', { happy: 0.5, sad: 0.5 }),
     ]);
-    expect(scores.disgust).to.be.closeTo(0.9 / 1.7, 1e-12);
-    expect(scores.happy).to.be.closeTo(0.3 / 1.7, 1e-12);
-    expect(scores.sad).to.be.closeTo(0.5 / 1.7, 1e-12);
+    expect(scores.happy).to.be.closeTo(0.175, 1e-12);
+    expect(scores.sad).to.be.closeTo(0.2625, 1e-12);
+    expect(scores.disgust).to.be.closeTo(0.5625, 1e-12);
     expect(scores).not.to.have.property('neutral');
+  });
+
+  it('keeps a label light that only a light modality knows', () => {
+    const { scores } = weightedVote(
+      [resultOf('text', { happy: 0.9, sad: 0.1 }), resultOf('audio', { happy: 0.1, disgust: 0.9 })],
+      { text: 99, audio: 1 },
+    );
+    expect(scores.disgust).to.be.below(0.02);
+    expect(scores.happy).to.be.above(0.87);
   });
 
   it('hears a modality of weight zero only when nothing else is there', () => {
     expect(weightedVote([text, audio], { text: 1, audio: 0 }).scores).to.deep.equal(text.scores);
+    const alone = resultOf('audio', { happy: 0.1, disgust: 0.9 });
+    expect(weightedVote([text, alone], { audio: 0 }).scores).to.deep.equal(text.scores);
     expect(weightedVote([audio], { audio: 0 }).scores).to.deep.equal(audio.scores);
     expect(weightedVote([text, audio], { text: 0, audio: 0 }).weights).to.deep.equal({
       text: 0.5,
