@@ -22,12 +22,16 @@ from training.text.recipe import Recipe
 def build_model(recipe: Recipe, run: Path) -> nn.Module:
     """A fresh model with pre-trained or initialised weights, as the recipe says.
 
-    `recipe.init` names a run whose encoder (after further pre-training) replaces the base's.
+    `recipe.init` names a run to start from: its best weights, or its encoder after further
+    pre-training.
     """
     embedding = torch.from_numpy(np.load(run / "embedding.npy"))
     if recipe.architecture == "bilstm":
         model = BiLstmClassifier(BiLstmConfig(len(embedding), **recipe.model))
         model.embedding.weight.data.copy_(embedding)
+        if recipe.init:
+            best = run.parent / recipe.init / "best.pt"
+            model.load_state_dict(torch.load(best, weights_only=True))
         return model
     if recipe.architecture != "encoder":
         raise ValueError(
@@ -40,6 +44,10 @@ def build_model(recipe: Recipe, run: Path) -> nn.Module:
     model = EncoderClassifier(config, fine=len(GOEMOTIONS) if recipe.fine else 0)
     load_pretrained(model.encoder, folder, embedding)
     if recipe.init:
-        state = torch.load(run.parent / recipe.init / "encoder.pt", weights_only=True)
-        model.encoder.load_state_dict(state)
+        folder = run.parent / recipe.init
+        if (folder / "encoder.pt").exists():
+            state = torch.load(folder / "encoder.pt", weights_only=True)
+            model.encoder.load_state_dict(state)
+        else:
+            model.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
     return model

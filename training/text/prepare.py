@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def all_evaluation_rows(data: Path, segmentation: str) -> list[Row]:
 
 
 def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
-    """Loads, cleans and encodes; writes `tokenizer.json` and `embedding.npy` into the run once."""
+    """Loads, cleans and encodes; writes `tokenizer.json` and `embedding.npy` into the run once,
+    or takes those of the run that `recipe.init` names."""
     evaluation = all_evaluation_rows(data, recipe.segmentation)
     loaded = load_rows(data, list(recipe.corpora), "train", recipe.segmentation)
     rows, dropped = without_duplicates(loaded, evaluation)
@@ -79,7 +81,10 @@ def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
         random = np.random.default_rng(recipe.seed)
         rows = [rows[i] for i in random.permutation(len(rows))[: recipe.limit]]
     path = run / "tokenizer.json"
-    if not path.exists():
+    if recipe.init:
+        for name in ("tokenizer.json", "embedding.npy"):
+            shutil.copyfile(RUNS / recipe.init / name, run / name)
+    elif not path.exists():
         built = _build(recipe, rows)
         np.save(run / "embedding.npy", built.embedding)
         path.write_text(
