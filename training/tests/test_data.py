@@ -3,7 +3,13 @@
 import numpy as np
 
 from training.text.corpora import Row, soft_target
-from training.text.dataset import Encoded, collate, epoch_batches, epoch_rows
+from training.text.dataset import (
+    Encoded,
+    balance_classes,
+    collate,
+    epoch_batches,
+    epoch_rows,
+)
 from training.text.dedup import duplicate_key, without_duplicates
 from training.text.labels import INDEX
 
@@ -71,3 +77,13 @@ def test_a_share_of_a_half_shows_every_row_once_in_two_epochs() -> None:
     first, second = (epoch_rows(groups, shares, e, seed=3) for e in (0, 1))
     assert len(first) == 9
     assert sorted(i for i in [*first, *second] if i < 10) == list(range(10))
+
+
+def test_balancing_weights_rare_classes_up_and_keeps_the_mean() -> None:
+    rows = [Encoded(row(str(i)), [2, 3]) for i in range(10)]
+    rows[0].row.target = np.eye(7, dtype=np.float32)[3]
+    other = Encoded(row("x", corpus="b"), [2, 3])
+    balance_classes([*rows, other], {"a": 0.5})
+    assert np.isclose(np.mean([r.weight for r in rows]), 1)
+    assert np.isclose(rows[0].weight / rows[1].weight, 3)
+    assert other.weight == 1

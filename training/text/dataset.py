@@ -15,22 +15,25 @@ from training.text.labels import GOEMOTIONS
 
 @dataclass
 class Encoded:
-    """A row as the model takes it: `ids` with special tokens."""
+    """A row as the model takes it: `ids` with special tokens, `weight` in the loss."""
 
     row: Row
     ids: list[int]
+    weight: float = 1.0
 
 
 @dataclass
 class Batch:
     """Tensors of one step; `tokens` is the longest row's length.
 
-    ids, mask int64 `[batch, tokens]`; target float32 and allowed bool `[batch, 7]`; fine float32 `[batch, 28]`, zero rows where unknown; teacher float32 `[batch, 7]`,
+    ids, mask int64 `[batch, tokens]`; weight float32 `[batch]`; target float32 and allowed bool
+    `[batch, 7]`; fine float32 `[batch, 28]`, zero rows where unknown; teacher float32 `[batch, 7]`,
     with `has_teacher` bool `[batch]`.
     """
 
     ids: Tensor
     mask: Tensor
+    weight: Tensor
     target: Tensor
     allowed: Tensor
     fine: Tensor
@@ -60,12 +63,28 @@ def collate(rows: Sequence[Encoded], multiple: int = 1) -> Batch:
     return Batch(
         ids=ids,
         mask=mask,
+        weight=torch.tensor([r.weight for r in rows], dtype=torch.float32),
         target=torch.from_numpy(np.stack([r.row.target for r in rows])),
         allowed=torch.from_numpy(np.stack([r.row.allowed for r in rows])),
         fine=torch.from_numpy(fine),
         teacher=torch.from_numpy(teacher),
         has_teacher=torch.tensor([r.row.teacher is not None for r in rows]),
     )
+
+
+def balance_classes(rows: Sequence[Encoded], powers: dict[str, float]) -> None:
+    """Gives rows of rare classes more weight, within the corpora that `powers` names.
+
+    A row weighs (1 / frequency of its class)^power, scaled to a mean of one over its corpus: 0
+    leaves the corpus as it is, 1 makes all classes count the same.
+    """
+    for name, power in powers.items():
+        part = [r for r in rows if r.row.corpus == name]
+        target = np.stack([r.row.target for r in part])
+        frequency = np.clip(target.mean(axis=0), 1e-6, None)
+        weights = target @ frequency**-power
+        for r, weight in zip(part, weights / weights.mean(), strict=True):
+            r.weight = float(weight)
 
 
 def epoch_rows(

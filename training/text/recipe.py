@@ -14,7 +14,8 @@ class Recipe:
     """Settings of a run; an unknown key in the YAML is an error.
 
     `corpora` maps a corpus to the share of its rows that an epoch shows. `select` maps development sets
-    to their weight in the score that early stopping watches (macro-F1).
+    to their weight in the score that early stopping watches (macro-F1). `balance` maps a corpus
+    to the power with which its rare classes are weighted up.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     warmup: float = 0.06
     decay: str = "linear"
     clip: float = 1.0
+    balance: dict[str, float] = field(default_factory=dict)
     smoothing: float = 0.0
     focal: float = 0.0
     fine: float = 0.0

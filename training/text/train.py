@@ -20,7 +20,14 @@ import yaml
 from torch import Tensor, nn
 
 from training.text.build import build_model
-from training.text.dataset import Batch, Encoded, collate, epoch_batches, epoch_rows
+from training.text.dataset import (
+    Batch,
+    Encoded,
+    balance_classes,
+    collate,
+    epoch_batches,
+    epoch_rows,
+)
 from training.text.losses import distillation, masked_cross_entropy, symmetric_kl
 from training.text.metrics import masked_probabilities, report
 from training.text.optim import Average, FastGradient, parameter_groups, schedule
@@ -49,7 +56,7 @@ def batch_loss(model: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
             again, batch.target, batch.allowed, recipe.smoothing, recipe.focal
         )
         loss = 0.5 * loss + recipe.rdrop * symmetric_kl(logits, again, batch.allowed)
-    return loss.mean()
+    return (loss * batch.weight).sum() / batch.weight.sum()
 
 
 def evaluate_sets(
@@ -333,6 +340,7 @@ def main() -> None:
         f"{data.tokenizer.get_vocab_size()} tokens in the vocabulary",
         flush=True,
     )
+    balance_classes(data.train, recipe.balance)
     if recipe.teachers:
         attach_teachers(recipe, data.train)
     trainer = Trainer(recipe, data, run, _board(arguments.log, run))
