@@ -52,7 +52,8 @@ export function interpret(
   { threshold = 0, topK, rules }: InterpretOptions = {},
 ): Result {
   const { modality, model, source } = sample;
-  const common = { modality, model, runtime: output.runtime, latencyMs: output.latencyMs, source };
+  const latencyMs = Math.round(output.latencyMs * 1_000) / 1_000;
+  const common = { modality, model, runtime: output.runtime, latencyMs, source };
   if (output.rows.length === 0) {
     return {
       ...common,

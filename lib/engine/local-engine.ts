@@ -86,7 +86,7 @@ const LONGEST_BACK_OFF_MS = 10_000;
 const FIRST_REST_MS = 1_000;
 const LONGEST_REST_MS = 60_000;
 /** A timer that comes this late says that the event loop was held up, not that the run is slow. */
-const LATE_MS = 100;
+const LATE_MS = 200;
 
 /**
  * Runs a model on this machine: an ONNX Runtime session in a child process of its own, which can be
@@ -215,7 +215,7 @@ export class LocalEngine implements Engine {
     const from = performance.now();
     if (this.#state === 'closed') throw this.#closedError();
     options.signal?.throwIfAborted();
-    const rows = sample.segments.length === 0 ? [] : await this.#inferRows(sample, options);
+    const rows = await this.#inferRows(sample, options);
     return { rows, runtime: this.#runtime, latencyMs: performance.now() - from };
   }
 
@@ -254,6 +254,7 @@ export class LocalEngine implements Engine {
 
   async #inferRows(sample: Sample, options: InferOptions): Promise<readonly RowOutput[]> {
     const count = checkSample(sample, this.model.manifest);
+    if (count === 0) return [];
     const first = this.#lookUp(sample, 0, count);
     if (first.length === count && first.every(({ cached }) => cached !== undefined)) {
       return first.map(({ cached }) => ({ outputs: cached!, cached: true }));

@@ -1,5 +1,11 @@
 import { EmotionError } from '../emotion/error';
-import type { Sample, Tensor, TensorData, TensorType } from '../emotion/sample';
+import {
+  isSample,
+  type Sample,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from '../emotion/sample';
 import type { Manifest, TensorSpec } from '../models/manifest';
 
 /** A named dimension that may differ from row to row. */
@@ -37,9 +43,11 @@ export function allocate(type: TensorType, length: number): TensorData {
  *
  * @returns the number of rows
  * @throws EmotionError `input.wrong-model` when another model's manifest prepared it,
- * `input.not-a-sample` when a tensor is missing or has another type, shape or size than declared
+ * `input.not-a-sample` when it is none, or a tensor is missing or has another type, shape or size
+ * than declared
  */
 export function checkSample(sample: Sample, manifest: Manifest): number {
+  if (!isSample(sample)) throw notASample('what a preprocess node makes', typeof sample);
   if (sample.model !== manifest.id) {
     throw new EmotionError(
       'input.wrong-model',
@@ -48,9 +56,10 @@ export function checkSample(sample: Sample, manifest: Manifest): number {
     );
   }
   const rows = sample.segments.length;
+  if (rows === 0) return 0;
   for (const [name, spec] of Object.entries(manifest.inputs)) {
-    const tensor = sample.tensors[name];
-    if (tensor === undefined) {
+    const tensor = sample.tensors[name] as Tensor | null | undefined;
+    if (typeof tensor !== 'object' || tensor === null) {
       const got = Object.keys(sample.tensors).join(', ') || 'none';
       throw notASample(`a tensor "${name}"`, got);
     }
@@ -61,8 +70,9 @@ export function checkSample(sample: Sample, manifest: Manifest): number {
 
 function checkTensor(name: string, tensor: Tensor, spec: TensorSpec, rows: number): void {
   const { type, dims, data } = tensor;
-  if (type !== spec.type) throw notASample(`tensor "${name}" of type ${spec.type}`, type);
+  if (type !== spec.type) throw notASample(`tensor "${name}" of type ${spec.type}`, String(type));
   const fits =
+    isList(dims) &&
     dims.length === spec.shape.length &&
     dims.every((dim, axis) => {
       const declared = spec.shape[axis];
@@ -72,7 +82,10 @@ function checkTensor(name: string, tensor: Tensor, spec: TensorSpec, rows: numbe
     });
   if (!fits) {
     const expected = spec.shape.map((dim) => (dim === 'batch' ? `batch = ${rows}` : dim));
-    throw notASample(`tensor "${name}" of shape [${expected.join(', ')}]`, `[${dims.join(', ')}]`);
+    throw notASample(
+      `tensor "${name}" of shape [${expected.join(', ')}]`,
+      JSON.stringify(dims) ?? 'none',
+    );
   }
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (!(data instanceof TENSOR_DATA[spec.type]) || data.length !== count) {
@@ -81,6 +94,10 @@ function checkTensor(name: string, tensor: Tensor, spec: TensorSpec, rows: numbe
       `${data?.length} in ${(data as object | undefined)?.constructor.name ?? 'nothing'}`,
     );
   }
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value);
 }
 
 function notASample(expected: string, got: string): EmotionError {

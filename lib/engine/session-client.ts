@@ -69,11 +69,11 @@ export class SessionClient {
       });
       child.once('disconnect', () => over('disconnect'));
       child.stderr?.once('close', () => over('stderr'));
-      child.once('error', (error) => {
-        if (child.pid === undefined && open.size > 0) {
-          open.clear();
-          end(error.message);
-        }
+      child.on('error', (error) => {
+        // Other errors (a message that could not be sent) are reported to the sender.
+        if (child.pid !== undefined || open.size === 0) return;
+        open.clear();
+        end(error.message);
       });
     });
     this.#send(request).catch(() => {});

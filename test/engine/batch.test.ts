@@ -221,14 +221,26 @@ describe('checkSample', () => {
     expect(error.details).to.deep.equal({ expected: 'tiny-text', got: 'text-zh-bert' });
   });
 
+  it('refuses what no preprocess node made', async () => {
+    const { manifest } = await fixture('tiny-text');
+    for (const value of [undefined, null, 7, 'happy', [], {}, { label: 'happy' }]) {
+      expect(() => checkSample(value as never, manifest))
+        .to.throw(EmotionError)
+        .with.property('code', 'input.not-a-sample');
+    }
+  });
+
   it('says which tensor is missing, or of another type, shape or size', async () => {
     const ids = { type: 'int64', dims: [2, 3], data: new BigInt64Array(6) };
     const cases: [string, unknown, RegExp][] = [
       ['missing', undefined, /a tensor "input_ids", got attention_mask/],
       ['type', { ...ids, type: 'int32' }, /of type int64, got int32/],
-      ['rows', { ...ids, dims: [3, 2] }, /shape \[batch = 2, tokens\], got \[3, 2\]/],
+      ['null', null, /a tensor "input_ids"/],
+      ['no shape', { ...ids, dims: undefined }, /got none/],
+      ['json', { ...ids, data: { 0: '2' } }, /got undefined in Object/],
+      ['rows', { ...ids, dims: [3, 2] }, /shape \[batch = 2, tokens\], got \[3,2\]/],
       ['rank', { ...ids, dims: [6] }, /got \[6\]/],
-      ['empty', { ...ids, dims: [2, 0], data: new BigInt64Array(0) }, /got \[2, 0\]/],
+      ['empty', { ...ids, dims: [2, 0], data: new BigInt64Array(0) }, /got \[2,0\]/],
       ['length', { ...ids, data: new BigInt64Array(5) }, /6 elements in a BigInt64Array, got 5/],
       ['array', { ...ids, data: new Int32Array(6) }, /got 6 in Int32Array/],
     ];

@@ -386,25 +386,25 @@ describe('LocalEngine', function () {
     });
 
     it('waits for company only as long as it is told', async () => {
-      const engine = start(tiny, { maxWaitMs: 200, maxBatch: 2, cacheEntries: 0 });
+      const engine = start(tiny, { maxWaitMs: 1_000, maxBatch: 2, cacheEntries: 0 });
       await engine.ready();
       const one = await engine.infer(textSample('happy', tiny));
-      expect(one.latencyMs).to.be.within(190, 400);
+      expect(one.latencyMs).to.be.at.least(990);
       const first = engine.infer(textSample('happy', tiny));
       await sleep(20);
       const second = engine.infer(textSample('sad', tiny));
-      expect((await first).latencyMs).to.be.lessThan(150);
+      expect((await first).latencyMs).to.be.lessThan(900);
       await second;
     });
   });
 
   describe('time-out', () => {
     it('fails the batch, and what else was sent runs in a new process', async () => {
-      const engine = start(slow, { maxBatch: 1, timeoutMs: 300 });
+      const engine = start(slow, { maxBatch: 1, timeoutMs: 1_000 });
       await engine.ready();
       const { pid } = engine.status;
       const from = performance.now();
-      const stuck = rejection(engine.infer(textSample('slow '.repeat(20), slow)));
+      const stuck = rejection(engine.infer(textSample('slow '.repeat(100), slow)));
       const behind = [
         engine.infer(textSample('happy', slow)),
         engine.infer(textSample('sad', slow)),
@@ -412,8 +412,8 @@ describe('LocalEngine', function () {
       const { code, status, details } = await stuck;
       expect(code).to.equal('engine.timeout');
       expect(status).to.equal(504);
-      expect(details).to.deep.equal({ model: 'slow-text', timeoutMs: 300 });
-      expect(performance.now() - from).to.be.within(290, 1_500);
+      expect(details).to.deep.equal({ model: 'slow-text', timeoutMs: 1_000 });
+      expect(performance.now() - from).to.be.within(990, 5_000);
       const answers = await Promise.all(behind);
       expect(logits(answers[0]!)[1]).to.equal(4);
       expect(logits(answers[1]!)[2]).to.equal(4);
@@ -422,11 +422,11 @@ describe('LocalEngine', function () {
     });
 
     it('does not hold against the process that the event loop was blocked', async () => {
-      const engine = start(tiny, { timeoutMs: 100 });
+      const engine = start(tiny, { timeoutMs: 400 });
       await engine.ready();
       const answer = engine.infer(textSample('happy', tiny));
       setImmediate(() => {
-        const end = performance.now() + 600;
+        const end = performance.now() + 1_200;
         while (performance.now() < end);
       });
       await answer;
@@ -531,6 +531,23 @@ describe('LocalEngine', function () {
     });
   });
 
+  describe('when no process can be started', () => {
+    it('says so, and works once it can', async () => {
+      const { execPath } = process;
+      process.execPath = '/nonexistent/node';
+      const engine = start(tiny);
+      try {
+        const { code, message } = await rejection(engine.infer(textSample('happy', tiny)));
+        expect(code).to.equal('model.load-failed');
+        expect(message).to.contain('ENOENT');
+      } finally {
+        process.execPath = execPath;
+      }
+      engine.reset();
+      await engine.infer(textSample('happy', tiny));
+    });
+  });
+
   describe('a run that fails', () => {
     it('fails the row that ONNX Runtime refuses, and no other', async () => {
       const engine = start(slow);
@@ -562,9 +579,8 @@ describe('LocalEngine', function () {
       expect(first.message).to.match(/truncated.*[Pp]rotobuf parsing failed/s);
       expect(first.details['file']).to.equal(join(truncated.folder, 'model.onnx'));
       expect(engine.status).to.include({ state: 'failed' });
-      const from = performance.now();
       expect(await rejection(engine.infer(sample))).to.equal(first);
-      expect(performance.now() - from).to.be.lessThan(20);
+      expect(engine.status).not.to.have.property('pid');
     });
 
     it('is tried again after a rest, or at once after a reset', async () => {
