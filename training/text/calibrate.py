@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from training.text.corpora import CORPORA
 from training.text.metrics import masked_probabilities
 
 
 @dataclass(frozen=True)
 class SavedSet:
-    """Logits of one set: float `[rows, 7]`, gold int64 `[rows]`, allowed bool `[rows, 7]`."""
+    """A development set with a model's logits: float `[rows, 7]`, gold int64 `[rows]`, allowed bool `[rows, 7]`."""
 
     name: str
     logits: np.ndarray
     gold: np.ndarray
     allowed: np.ndarray
-
-    @property
-    def language(self) -> str:
-        """Of the corpus; `name` is `<corpus>-<split>`."""
-        return CORPORA[self.name.rpartition("-")[0]].language
-
-
-def read_set(path: Path) -> SavedSet:
-    """Single-label rows of a `logits/<corpus>-<split>.npz` that `train.py` wrote."""
-    with np.load(path) as saved:
-        chosen = saved["single"]
-        return SavedSet(
-            name=path.stem,
-            logits=saved["logits"][chosen],
-            gold=saved["target"][chosen].argmax(axis=1),
-            allowed=saved["allowed"][chosen],
-        )
 
 
 def fit_temperature(sets: Sequence[SavedSet]) -> float:

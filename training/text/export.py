@@ -89,20 +89,21 @@ def file_entry(path: Path) -> dict[str, Any]:
 
 
 def development_sets(
-    graph: onnxruntime.InferenceSession, evaluation: dict[str, list[Encoded]]
-) -> dict[str, SavedSet]:
-    """Logits of the exported graph on the single-label rows of every development set."""
-    sets = {}
-    for name, rows in evaluation.items():
-        if not name.endswith("/dev"):
-            continue
-        rows = [r for r in rows if r.row.single]
-        sets[name.removesuffix("/dev")] = SavedSet(
-            name=name.replace("/", "-"),
+    graph: onnxruntime.InferenceSession,
+    evaluation: dict[str, list[Encoded]],
+    names: list[str],
+) -> list[SavedSet]:
+    """Logits of the exported graph on the single-label rows of some development sets."""
+    sets = []
+    for name in names:
+        rows = [r for r in evaluation[f"{name}/dev"] if r.row.single]
+        saved = SavedSet(
+            name=name,
             logits=run_graph(graph, rows),
             gold=np.array([r.row.target.argmax() for r in rows]),
             allowed=np.stack([r.row.allowed for r in rows]),
         )
+        sets.append(saved)
     return sets
 
 
@@ -152,9 +153,8 @@ def main() -> None:
                 f"{name} dev macro-F1: fp32 {scores[0]['macroF1']:.4f}, "
                 f"as shipped {scores[1]['macroF1']:.4f}"
             )
-    sets = development_sets(int8, data.evaluation)
     temperature = {
-        language: fit_temperature([sets[name] for name in names])
+        language: fit_temperature(development_sets(int8, data.evaluation, names))
         for language, names in package["calibrate"].items()
     }
     print(f"temperature: {temperature}")

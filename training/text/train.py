@@ -1,7 +1,7 @@
 """Trains one recipe: python -m training.text.train training/text/recipes/NAME.yaml
 
-Writes into runs/NAME: recipe.yaml, tokenizer.json, log.jsonl, last.pt (to resume from), best.pt,
-and logits/<corpus>-<split>.npz of the best weights. Starting the same command again resumes.
+Writes into runs/NAME: recipe.yaml, tokenizer.json, log.jsonl, last.pt (to resume from) and best.pt.
+Starting the same command again resumes.
 """
 
 from __future__ import annotations
@@ -269,23 +269,6 @@ class Trainer:
         return self.stale < self.recipe.patience
 
 
-def save_logits(trainer: Trainer) -> None:
-    """Logits and gold labels of every development and test set, for calibration and reports."""
-    recipe, run = trainer.recipe, trainer.run
-    trainer.model.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    folder = run / "logits"
-    folder.mkdir(exist_ok=True)
-    for name, rows in trainer.data.evaluation.items():
-        np.savez(
-            folder / f"{name.replace('/', '-')}.npz",
-            ids=np.array([r.row.id for r in rows]),
-            logits=predict(trainer.model, rows, bf16=recipe.bf16),
-            target=np.stack([r.row.target for r in rows]),
-            allowed=np.stack([r.row.allowed for r in rows]),
-            single=np.array([r.row.single for r in rows]),
-        )
-
-
 def _board(kind: str, run: Path) -> Any:
     if kind == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
@@ -346,7 +329,6 @@ def main() -> None:
     trainer = Trainer(recipe, data, run, _board(arguments.log, run))
     trainer.resume()
     trainer.train()
-    save_logits(trainer)
 
 
 if __name__ == "__main__":
