@@ -1,5 +1,5 @@
 /** Zero crossings of the sinc on each side of the centre, at the lower of the two rates. */
-const ZERO_CROSSINGS = 24;
+const ZERO_CROSSINGS = 32;
 /** Shape of the Kaiser window: side lobes under −90 dB. */
 const KAISER_BETA = 9;
 /** The pass band ends at this share of the lower half rate; the rest is for the transition. */

@@ -57,20 +57,3 @@ export function preEmphasis(samples: Float32Array, coefficient: number): Float32
   }
   return out;
 }
-
-/**
- * Brings an utterance to a root mean square of −26 dBFS (the speech level of ITU-T P.56 test
- * signals), without letting a peak pass ±1. Silence stays as it is.
- */
-export function normaliseLevel(samples: Float32Array, targetDb = -26): Float32Array {
-  let squares = 0;
-  let peak = 0;
-  for (const value of samples) {
-    squares += value * value;
-    peak = Math.max(peak, Math.abs(value));
-  }
-  if (squares === 0) return samples;
-  const rms = Math.sqrt(squares / samples.length);
-  const gain = Math.min(10 ** (targetDb / 20) / rms, 1 / peak);
-  return samples.map((value) => value * gain);
-}

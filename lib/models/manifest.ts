@@ -41,6 +41,73 @@ export const textPreprocessing = z.strictObject({
   maxTokens: z.int().min(8).max(4096),
 });
 
+/** Whole numbers of samples or bands. */
+const count = z.int().positive();
+
+/** What a model's input of a sound can be. */
+export const AUDIO_FEATURES = ['log-mel', 'mfcc', 'chroma', 'statistics'] as const;
+
+/**
+ * How `lib/audio` turns sound into inputs. Lengths in samples at `sampleRateHz`; the defaults are
+ * windows of 128 bands × 64 frames, 2.6 s.
+ */
+export const audioPreprocessing = z.strictObject({
+  kind: z.literal('audio'),
+  /** Version of the computation in `lib/audio` that the model was trained with. */
+  frontEnd: z.literal(1),
+  sampleRateHz: z.literal(16_000).default(16_000),
+  /** y[n] = x[n] − preEmphasis · x[n − 1]; 0 leaves the sound as it is. */
+  preEmphasis: z.number().min(0).max(1).default(0),
+  spectrum: z
+    .strictObject({
+      fftSize: z.literal([256, 512, 1024, 2048, 4096]).default(1024),
+      frameLength: count.default(1024),
+      hopLength: count.default(640),
+    })
+    .prefault({}),
+  mel: z
+    .strictObject({
+      bands: z.int().min(8).max(256).default(128),
+      minHz: z.number().min(0).default(50),
+      maxHz: z.number().positive().max(8000).default(8000),
+      scale: z.enum(['slaney', 'htk']).default('slaney'),
+      norm: z.enum(['area', 'none']).default('area'),
+    })
+    .prefault({}),
+  window: z
+    .strictObject({
+      frames: z.int().min(4).max(4096).default(64),
+      /** Frames from the start of a window to the start of the next. */
+      hopFrames: count.default(32),
+      /** What fills the window of a sound that is shorter: the sound again, or silence. */
+      fill: z.enum(['repeat', 'silence']).default('repeat'),
+    })
+    .prefault({}),
+  /** Of log-mel, in decibels before it. */
+  normalisation: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('none') }),
+      /** By the utterance's own mean and spread: each band by itself (`row`) or all alike. */
+      z.strictObject({ kind: z.literal('utterance'), per: z.enum(['row', 'all']) }),
+      /** By numbers measured on the training data: one, or one a band. */
+      z.strictObject({
+        kind: z.literal('fixed'),
+        mean: z.union([z.number(), z.array(z.number())]),
+        spread: z.union([z.number().positive(), z.array(z.number().positive())]),
+      }),
+    ])
+    .default({ kind: 'fixed', mean: -50, spread: 20 }),
+  mfcc: z
+    .strictObject({
+      coefficients: z.int().min(1).max(128).default(20),
+      /** Adds the first (1) or first and second (2) differences as further rows. */
+      deltas: z.literal([0, 1, 2]).default(0),
+    })
+    .prefault({}),
+  /** Input of the model → what it is given. Shapes: see `lib/audio/prepare.ts`. */
+  inputs: z.record(z.string(), z.enum(AUDIO_FEATURES)),
+});
+
 const metric = z.strictObject({
   name: z.string(),
   value: z.number(),
@@ -73,7 +140,7 @@ export const manifestSchema = z.strictObject({
   }),
   inputs: z.record(z.string(), tensorSpec),
   outputs: z.record(z.string(), output),
-  preprocessing: textPreprocessing,
+  preprocessing: z.discriminatedUnion('kind', [textPreprocessing, audioPreprocessing]),
   calibration: z.strictObject({
     /** Logits are divided by it before softmax; one value, or one per language. */
     temperature: z.union([z.number().positive(), z.record(z.string(), z.number().positive())]),
@@ -88,6 +155,8 @@ export type TensorSpec = z.infer<typeof tensorSpec>;
 export type OutputSpec = z.infer<typeof output>;
 export type Precision = Manifest['files']['default'];
 export type TextPreprocessing = z.infer<typeof textPreprocessing>;
+export type AudioPreprocessing = z.infer<typeof audioPreprocessing>;
+export type AudioFeature = (typeof AUDIO_FEATURES)[number];
 
 /** One thing that is wrong with a manifest. */
 export interface ManifestProblem {
@@ -180,6 +249,11 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
     expect(shape[0] === 'batch', ['inputs', name, 'shape', 0], 'batch');
     expect(shape.lastIndexOf('batch') === 0, ['inputs', name, 'shape'], 'batch only once');
   }
+  const { preprocessing } = manifest;
+  expect(preprocessing.kind === manifest.modality, ['preprocessing', 'kind'], manifest.modality);
+  if (preprocessing.kind === 'audio') {
+    audioContradictions(manifest, preprocessing, expect);
+  }
   const kinds = Object.entries(outputs).map(([name, output]) => ({ name, ...output }));
   for (const { name, shape, kind } of kinds) {
     expect(shape[0] === 'batch', ['outputs', name, 'shape', 0], 'batch');
@@ -225,4 +299,50 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
     'at most one headline metric',
   );
   return problems;
+}
+
+function audioContradictions(
+  { inputs }: Manifest,
+  { spectrum, mel, normalisation, mfcc, inputs: sources }: AudioPreprocessing,
+  expect: (holds: boolean, path: (string | number)[], expected: string) => void,
+): void {
+  expect(
+    spectrum.frameLength <= spectrum.fftSize,
+    ['preprocessing', 'spectrum', 'frameLength'],
+    `at most ${spectrum.fftSize} (fftSize)`,
+  );
+  expect(
+    mel.minHz < mel.maxHz,
+    ['preprocessing', 'mel', 'minHz'],
+    `less than ${mel.maxHz} (maxHz)`,
+  );
+  expect(
+    mfcc.coefficients <= mel.bands,
+    ['preprocessing', 'mfcc', 'coefficients'],
+    `at most ${mel.bands} (mel.bands)`,
+  );
+  if (normalisation.kind === 'fixed') {
+    for (const key of ['mean', 'spread'] as const) {
+      const value = normalisation[key];
+      expect(
+        typeof value === 'number' || value.length === mel.bands,
+        ['preprocessing', 'normalisation', key],
+        `one number, or ${mel.bands} (mel.bands)`,
+      );
+    }
+  }
+  for (const name of Object.keys(inputs)) {
+    expect(
+      Object.hasOwn(sources, name),
+      ['preprocessing', 'inputs', name],
+      AUDIO_FEATURES.join(' | '),
+    );
+  }
+  for (const name of Object.keys(sources)) {
+    expect(
+      Object.hasOwn(inputs, name),
+      ['preprocessing', 'inputs', name],
+      `one of the inputs: ${Object.keys(inputs).join(', ')}`,
+    );
+  }
 }
