@@ -79,6 +79,13 @@ async function frontEnd(args: readonly string[]): Promise<FrontEnd> {
   }
   const { manifest, folder } = await loadModel(values.model);
   const { preprocessing } = manifest;
+  if (preprocessing.kind !== 'text') {
+    throw new EmotionError(
+      'input.wrong-model',
+      `--model: expected a text model, got ${manifest.id} (${manifest.modality})`,
+      { model: manifest.id, modality: manifest.modality },
+    );
+  }
   const { tokenizer: file } = manifest.files;
   if (values['no-tokenise'] || file === undefined) return { preprocessing };
   const tokenizer = await TextTokenizer.load(path.join(folder, file.path));
