@@ -363,7 +363,7 @@ describe('joining by time, whatever the network does', () => {
           expect(outcomes.implausible).to.equal(0);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -389,7 +389,7 @@ describe('joining by time, whatever the network does', () => {
           );
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });

@@ -107,7 +107,7 @@ describe('fuse, whatever the modalities say', () => {
           .to.match(/^[^\n]+$/)
           .and.not.match(/NaN|undefined|null/);
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -119,7 +119,7 @@ describe('fuse, whatever the modalities say', () => {
         const backwards = await fuse([...results].reverse(), { method, now });
         expect(backwards).to.deep.equal(forwards);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
