@@ -62,7 +62,8 @@ try {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
-  for (const stream of [nodeRed.stdout, nodeRed.stderr]) stream.on('data', (chunk) => (log += chunk));
+  for (const stream of [nodeRed.stdout, nodeRed.stderr])
+    stream.on('data', (chunk) => (log += chunk));
 
   const sets = (await getJson(`http://127.0.0.1:${port}/nodes`)).filter(
     (set) => set.module === pkg.name,
@@ -88,4 +89,3 @@ try {
   }
   rmSync(userDir, { recursive: true, force: true });
 }
-

@@ -1,0 +1,300 @@
+import { expect } from 'chai';
+import type { Browser, ElementHandle, Page } from 'puppeteer-core';
+import { installModel, NodeRed } from '../flows/node-red';
+import { keepScreenshot, openChromium, openPage } from './chromium';
+
+const SETTINGS = `module.exports = {
+  flowFile: 'flows.json',
+  uiHost: '127.0.0.1',
+  editorTheme: { tours: false, palette: { catalogues: [] } },
+  telemetry: { enabled: false, updateNotification: false },
+};`;
+
+/** The editor's own global, as far as the tests use it. */
+interface EditorNode {
+  id: string;
+  type: string;
+  valid?: boolean;
+  validationErrors?: unknown[];
+  [property: string]: unknown;
+}
+declare const RED: {
+  nodes: {
+    node(id: string): EditorNode | null;
+    eachNode(visit: (node: EditorNode) => void): void;
+    eachConfig(visit: (node: EditorNode) => void): void;
+    dirty(): boolean;
+    getNodeHelp(type: string): string;
+  };
+  workspaces: { add(workspace?: object): void };
+  sidebar: { help: { show(type: string): void } };
+};
+interface ElementInPage {
+  textContent: string | null;
+}
+declare const document: {
+  querySelector(selector: string): (ElementInPage & { click(): void }) | null;
+  querySelectorAll(selector: string): Iterable<ElementInPage>;
+};
+declare const localStorage: { setItem(key: string, value: string): void };
+
+const WORDS = {
+  'en-US': {
+    preprocess: 'preprocess text',
+    infer: 'infer emotion',
+    model: 'Installed models',
+    card: 'Close',
+  },
+  'zh-CN': { preprocess: '文本预处理', infer: '情绪推理', model: '已安装的模型', card: '关闭' },
+} as const;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('the editor', function () {
+  this.timeout(180_000);
+  let nodeRed: NodeRed;
+  let browser: Browser;
+  before(async () => {
+    nodeRed = await NodeRed.start({ files: { 'settings.js': SETTINGS } });
+    await installModel(nodeRed.userDir, 'truncated', 'truncated');
+    browser = await openChromium();
+  });
+  after(async () => {
+    await browser.close();
+    await nodeRed.stop();
+  });
+
+  async function openEditor(language: string): Promise<{ page: Page; problems: string[] }> {
+    const opened = await openPage(browser);
+    await opened.page.evaluateOnNewDocument((lang) => {
+      localStorage.setItem('editor-language', lang);
+    }, language);
+    await opened.page.goto(`${nodeRed.url}/`, { waitUntil: 'networkidle0' });
+    await opened.page.waitForSelector('.red-ui-flow-node');
+    return opened;
+  }
+
+  async function visible(page: Page, selector: string): Promise<ElementHandle> {
+    const element = await page.waitForSelector(selector, { visible: true, timeout: 15_000 });
+    return element!;
+  }
+
+  /** Trays slide: a click on one that still moves goes astray. */
+  async function click(page: Page, selector: string): Promise<void> {
+    const element = await visible(page, selector);
+    let place = '';
+    for (;;) {
+      const now = JSON.stringify(await element.boundingBox());
+      if (now === place) break;
+      place = now;
+      await sleep(100);
+    }
+    await element.click();
+  }
+
+  async function dragIn(page: Page, type: string, x: number, y: number): Promise<string> {
+    const known = await nodeIds(page, type);
+    const entry = await visible(page, `.red-ui-palette-node[data-palette-type="${type}"]`);
+    await entry.evaluate((element) =>
+      (element as unknown as { scrollIntoView(options: object): void }).scrollIntoView({
+        block: 'center',
+      }),
+    );
+    await sleep(300);
+    const from = (await entry.boundingBox())!;
+    const workspace = (await (await visible(page, '#red-ui-workspace-chart')).boundingBox())!;
+    await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(workspace.x + x, workspace.y + y, { steps: 20 });
+    await sleep(100);
+    await page.mouse.up();
+    await sleep(300);
+    const [added, ...more] = (await nodeIds(page, type)).filter((id) => !known.includes(id));
+    expect(more).to.deep.equal([]);
+    expect(added, `${type} on the workspace`).to.be.a('string');
+    return added!;
+  }
+
+  function nodeIds(page: Page, type: string): Promise<string[]> {
+    return page.evaluate((wanted) => {
+      const ids: string[] = [];
+      RED.nodes.eachNode((node) => {
+        if (node.type === wanted) ids.push(node.id);
+      });
+      return ids;
+    }, type);
+  }
+
+  async function openDialog(page: Page, id: string): Promise<void> {
+    const element = await visible(page, `[id="${id}"] .red-ui-flow-node`);
+    const box = (await element.boundingBox())!;
+    await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2, { count: 2, delay: 20 });
+    await visible(page, '#node-dialog-ok');
+  }
+
+  /** Texts that the catalogue lacked show as their keys. */
+  function untranslated(page: Page): Promise<string[]> {
+    return page.evaluate(() =>
+      [...document.querySelectorAll('.red-ui-tray label, .red-ui-tray option, .red-ui-tray span')]
+        .map((element) => element.textContent?.trim() ?? '')
+        .filter((text) => /^emotion-[\w-]+\.[\w.-]+$/.test(text)),
+    );
+  }
+
+  for (const [language, words] of Object.entries(WORDS)) {
+    it(`takes every node in, opens every dialog and deploys, in ${language}`, async () => {
+      const { page, problems } = await openEditor(language);
+      await page.evaluate(() => RED.workspaces.add());
+      await sleep(300);
+
+      const preprocess = await dragIn(page, 'emotion-preprocess-text', 200, 150);
+      const infer = await dragIn(page, 'emotion-infer', 450, 150);
+      const palette = await page.evaluate(() =>
+        [...document.querySelectorAll('.red-ui-palette-node .red-ui-palette-label')].map(
+          (element) => element.textContent?.replace(/\s/g, ''),
+        ),
+      );
+      for (const word of [words.preprocess, words.infer]) {
+        expect(palette).to.include(word.replace(' ', ''));
+      }
+
+      // A model configuration, made from the dialog of the first node.
+      await openDialog(page, preprocess);
+      expect(await untranslated(page)).to.deep.equal([]);
+      await keepScreenshot(page, `preprocess-text-${language}`);
+      await page.select('#node-input-model', '_ADD_');
+      await click(page, '#node-input-btn-model-add');
+      await visible(page, '.emotion-model-item');
+      expect(await untranslated(page)).to.deep.equal([]);
+      const list = await page.$$eval('.emotion-model-item', (items) =>
+        items.map((item) => (item as unknown as ElementInPage).textContent),
+      );
+      expect(list.join('\n')).to.contain('text-bilstm').and.to.contain('truncated');
+      expect(list.join('\n')).to.match(/attention-pooling.*zh, en.*MB.*accuracy 1.*Apache-2\.0/);
+      await click(page, '.emotion-model-item input[value="text-bilstm"]');
+      await keepScreenshot(page, `model-${language}`);
+
+      await click(page, '#emotion-model-card');
+      await visible(page, '.emotion-card h1');
+      await keepScreenshot(page, `card-${language}`);
+      const close = await page.$eval(
+        '#emotion-card-close',
+        (button) => (button as unknown as ElementInPage).textContent,
+      );
+      expect(close?.trim()).to.equal(words.card);
+      await click(page, '#emotion-card-close');
+
+      await click(page, '#emotion-model-tabs li:nth-child(2) a');
+      await visible(page, '#node-config-input-maxBatch');
+      expect(await untranslated(page)).to.deep.equal([]);
+      await keepScreenshot(page, `model-runtime-${language}`);
+      await click(page, '#node-config-dialog-ok');
+      await sleep(500);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+
+      await openDialog(page, infer);
+      expect(await untranslated(page)).to.deep.equal([]);
+      const config = await page.evaluate((id) => String(RED.nodes.node(id)!.model), preprocess);
+      await page.select('#node-input-model', config);
+      await keepScreenshot(page, `infer-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+
+      const states = await page.evaluate(
+        (ids) =>
+          ids.map((id) => {
+            const node = RED.nodes.node(id)!;
+            return {
+              errors: (node.validationErrors ?? []).map(String),
+              model: RED.nodes.node(String(node.model))?.model,
+            };
+          }),
+        [preprocess, infer],
+      );
+      for (const state of states) expect(state).to.deep.equal({ errors: [], model: 'text-bilstm' });
+
+      await click(page, '#red-ui-header-button-deploy');
+      await page.waitForFunction(() => !RED.nodes.dirty());
+      const { flows } = await nodeRed.flows();
+      const deployed = flows.find(({ id }) => id === infer);
+      expect(deployed).to.include({ type: 'emotion-infer', version: 1, property: 'payload' });
+
+      for (const type of ['emotion-model', 'emotion-preprocess-text', 'emotion-infer']) {
+        await page.evaluate((wanted) => RED.sidebar.help.show(wanted), type);
+        const help = await page.evaluate((wanted) => RED.nodes.getNodeHelp(wanted), type);
+        expect(help).to.have.length.above(400);
+        expect(/[\u4e00-\u9fff]{4}/.test(help), type).to.equal(language === 'zh-CN');
+      }
+      await sleep(500);
+      await keepScreenshot(page, `help-${language}`);
+      expect(problems).to.deep.equal([]);
+    });
+  }
+
+  it('marks what is wrong before it is deployed, and says why', async () => {
+    const { page } = await openEditor('en-US');
+    await page.evaluate(() => RED.workspaces.add());
+    await sleep(300);
+    const infer = await dragIn(page, 'emotion-infer', 300, 150);
+    await openDialog(page, infer);
+    for (const [field, value] of [
+      ['threshold', '1.5'],
+      ['queueLimit', '0'],
+      ['topK', '-1'],
+      ['property', 'payload['],
+    ]) {
+      await page.evaluate(
+        (name, text) => {
+          const input = (
+            globalThis as unknown as {
+              $: (selector: string) => {
+                val(v: string): { trigger(e: string): void };
+                typedInput(a: string, v: string): void;
+              };
+            }
+          ).$(`#node-input-${name}`);
+          if (name === 'property') input.typedInput('value', text!);
+          else input.val(text!).trigger('change');
+        },
+        field,
+        value,
+      );
+    }
+    await click(page, '#node-dialog-ok');
+    await sleep(500);
+    const errors = await page.evaluate(
+      (id) => (RED.nodes.node(id)!.validationErrors ?? []).map(String),
+      infer,
+    );
+    expect(errors).to.include.members([
+      'Uncertain below needs a number (0 – 1)',
+      'Words to report needs a whole number (0 – 1000)',
+      'Queue limit needs a whole number (1 – 1000000)',
+    ]);
+    expect(errors.join()).to.match(/property expression/);
+  });
+
+  it('marks a configuration whose model is not installed or broken', async () => {
+    const { flows } = await nodeRed.flows();
+    await nodeRed.deploy(
+      flows.map((node) =>
+        node.id === 'e0100000000000c1'
+          ? { ...node, model: 'gone' }
+          : node.id === 'e0200000000000c1'
+            ? { ...node, model: 'truncated' }
+            : node,
+      ),
+    );
+    const { page } = await openEditor('en-US');
+    const configs = await page.evaluate(() => {
+      const found: Record<string, boolean | undefined> = {};
+      RED.nodes.eachConfig((node) => {
+        if (node.type === 'emotion-model') found[String(node.model)] = node.valid;
+      });
+      return found;
+    });
+    expect(configs).to.include({ gone: false });
+    await nodeRed.deploy(flows);
+  });
+});
