@@ -36,12 +36,13 @@ def metric_entries(folder: Path, headline: str) -> list[dict]:
     for path in sorted(folder.glob("*.json")):
         scores = json.loads(path.read_text())
         corpus, _, split = scores["set"].partition("/")
-        if corpus not in CORPORA:
+        if corpus not in CORPORA or split == "dev":
             continue
         classes = len(EMOTIONS) - len(CORPORA[corpus].absent)
         protocol = (
-            f"official {split} rows with one label ({scores['rows']}), {classes} classes, "
-            "whole text, no rules, INT8 as shipped; duplicates removed from training"
+            f"{'official test' if split == 'test' else 'never trained on,'} rows with one label "
+            f"({scores['rows']}), {classes} classes, whole text, no rules, as shipped; duplicates "
+            "removed from training"
         )
         names = {"macroF1": "macro-F1", "weightedF1": "weighted-F1", "ece": "ECE"}
         for key, name in names.items():
