@@ -19,6 +19,9 @@ window.emotionEditor = (() => {
     return models;
   }
 
+  /** The execution providers that the machine of the runtime may have. */
+  const loadProviders = () => $.getJSON('emotion-model/providers');
+
   /** Reads a folder that holds a model but is not among the installed ones. */
   const inspectFolder = (folder) => $.getJSON('emotion-model/inspect', { folder });
 
@@ -122,6 +125,7 @@ window.emotionEditor = (() => {
     facts,
     inspectFolder,
     loadModels,
+    loadProviders,
     modelProblem,
     propertyInput,
     requestError,

@@ -3,11 +3,12 @@ import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
 import { EmotionError } from '../../lib/emotion/error';
 import type { LocalEngineOptions } from '../../lib/engine/engine';
 import { EnginePool } from '../../lib/engine/engine-pool';
+import { EXECUTION_PROVIDERS, executionProvidersFor } from '../../lib/engine/execution-providers';
 import { LocalEngine } from '../../lib/engine/local-engine';
 import { toFlowError } from '../../lib/flow/failure';
 import { sharedCatalogue } from '../../lib/flow/host';
 import { ModelAccess, type ModelServices } from '../../lib/flow/model-access';
-import { choiceSetting, listSetting, numberSetting } from '../../lib/flow/settings';
+import { choiceSetting, numberSetting } from '../../lib/flow/settings';
 import { modelCard } from '../../lib/models/card';
 import { shippedModels } from '../../lib/models/package-root';
 import {
@@ -24,7 +25,7 @@ interface ModelDefinition extends NodeDef {
   model?: string;
   folder?: string;
   precision?: string;
-  providers?: string;
+  provider?: string;
   threads?: number | string;
   maxBatch?: number | string;
   maxWaitMs?: number | string;
@@ -91,6 +92,10 @@ export default function register(RED: NodeAPI<Settings>): void {
     );
   });
 
+  RED.httpAdmin.get('/emotion-model/providers', mayRead, (_request, response) => {
+    response.json(executionProvidersFor(process.platform, process.arch));
+  });
+
   // A folder may be anywhere on the disk, so looking into one is for those who may change flows.
   RED.httpAdmin.get('/emotion-model/inspect', mayWrite, (request, response) => {
     loadFolder(request.query.folder).then(
@@ -134,10 +139,10 @@ function chosenModel({ source, model, folder }: ModelDefinition): string {
 
 function engineOptions(definition: ModelDefinition): Partial<LocalEngineOptions> {
   const precision = choiceSetting(definition.precision, ['default', 'fp32', 'fp16', 'int8']);
-  const providers = listSetting(definition.providers);
+  const provider = choiceSetting(definition.provider, EXECUTION_PROVIDERS);
   return {
     ...(precision !== 'default' && { precision }),
-    executionProviders: providers.length > 0 ? providers : ['cpu'],
+    executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     intraOpThreads: whole(definition.threads, 0, 256, 0),
     maxBatch: whole(definition.maxBatch, 1, 256, 32),
     maxWaitMs: whole(definition.maxWaitMs, 0, 10_000, 0),
