@@ -3,33 +3,41 @@ import type { Manifest } from '../models/manifest';
 import type { BatchRequest, TensorHeader, TensorPiece } from './protocol';
 import { allocate, copyBlock, size, type PreparedRow } from './rows';
 
+/** What a run costs beside its rows, counted in rows as long as the one that waits longest. */
+const RUN_COST_ROWS = 4;
+
 /**
- * Which of some waiting rows run together: the one that waits longest, and of the others those
- * whose lengths are nearest to its own in sorted order, chosen so that the least filling is needed.
+ * Which of some waiting rows run together: the one that waits longest, and neighbours of it in the
+ * order of length, so many that the largest share of the run's work is content. A row costs as much
+ * as the longest of its batch, so a few long rows are better off without many short ones; a run
+ * costs something by itself, so rows of like length fill a batch.
  *
  * @param lengths of the waiting rows, the one that waits longest first
  * @param maxBatch most rows in the batch
- * @returns indices into `lengths`
+ * @returns indices into `lengths`, shortest row first
  *
  * @example pickBatch([10, 90, 12, 80, 11], 3); // → [0, 4, 2]
  */
 export function pickBatch(lengths: readonly number[], maxBatch: number): number[] {
   const sorted = lengths.map((_, index) => index).sort((a, b) => lengths[a]! - lengths[b]!);
-  if (sorted.length <= maxBatch) return sorted;
   const oldest = sorted.indexOf(0);
-  let best = 0;
-  let least = Infinity;
-  const lastStart = Math.min(oldest, sorted.length - maxBatch);
-  for (let start = Math.max(0, oldest - maxBatch + 1); start <= lastStart; start += 1) {
-    const group = sorted.slice(start, start + maxBatch);
-    const longest = lengths[group[maxBatch - 1]!]!;
-    const filling = group.reduce((sum, index) => sum + longest - lengths[index]!, 0);
-    if (filling < least) {
-      least = filling;
-      best = start;
+  const content = [0];
+  for (const index of sorted) content.push(content.at(-1)! + lengths[index]!);
+  const runCost = RUN_COST_ROWS * lengths[0]!;
+
+  let best = [oldest, oldest + 1];
+  let largestShare = 0;
+  for (let from = Math.max(0, oldest - maxBatch + 1); from <= oldest; from += 1) {
+    for (let to = oldest + 1; to <= Math.min(sorted.length, from + maxBatch); to += 1) {
+      const work = (to - from) * lengths[sorted[to - 1]!]! + runCost;
+      const share = (content[to]! - content[from]!) / work;
+      if (share > largestShare) {
+        largestShare = share;
+        best = [from, to];
+      }
     }
   }
-  return sorted.slice(best, best + maxBatch);
+  return sorted.slice(...best);
 }
 
 /**

@@ -117,6 +117,9 @@ async function createSession(
     executionProviders: request.executionProviders,
     ...(request.intraOpThreads > 0 && { intraOpNumThreads: request.intraOpThreads }),
     ...(request.interOpThreads > 0 && { interOpNumThreads: request.interOpThreads }),
+    // Threads that wait for work shall sleep: spinning costs up to half as much CPU time again, which
+    // Node-RED's own loop then lacks on a small machine, and gains nothing measurable.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
 }
 

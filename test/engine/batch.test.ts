@@ -45,24 +45,35 @@ describe('pickBatch', () => {
   it('takes the row that waits longest and those nearest to it in length', () => {
     expect(pickBatch([10, 90, 12, 80, 11], 3)).to.deep.equal([0, 4, 2]);
     expect(pickBatch([85, 90, 12, 80, 11], 3)).to.deep.equal([3, 0, 1]);
-    expect(pickBatch([3, 1, 2], 8)).to.deep.equal([1, 2, 0]);
   });
 
-  it('never lets the oldest row wait, and wastes no more than any other such neighbours', () => {
+  it('fills a batch with rows of the same length', () => {
+    expect(pickBatch(new Array<number>(50).fill(12), 32)).to.have.length(32);
+  });
+
+  it('leaves short rows out when a long one would make each of them as expensive as itself', () => {
+    expect(pickBatch([500, ...new Array<number>(31).fill(8)], 32)).to.deep.equal([0]);
+    expect(pickBatch([8, ...new Array<number>(30).fill(8), 500], 32)).to.have.length(31);
+  });
+
+  it('never lets the oldest row wait, and needs less work for more content than its neighbours', () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(lengths, fc.integer({ min: 1, max: 12 }), (all, maxBatch) => {
         const picked = pickBatch(all, maxBatch);
         expect(picked).to.include(0);
-        expect(new Set(picked).size).to.equal(Math.min(maxBatch, all.length));
-        const waste = (rows: number[]) => {
-          const longest = Math.max(...rows.map((row) => all[row]!));
-          return rows.reduce((sum, row) => sum + longest - all[row]!, 0);
+        expect(new Set(picked).size).to.equal(picked.length);
+        expect(picked.length).to.be.at.most(maxBatch);
+        const share = (rows: number[]) => {
+          const content = rows.reduce((sum, row) => sum + all[row]!, 0);
+          return content / (rows.length * Math.max(...rows.map((row) => all[row]!)) + 4 * all[0]!);
         };
         const sorted = all.map((_, row) => row).sort((a, b) => all[a]! - all[b]!);
-        for (let from = 0; from + picked.length <= sorted.length; from += 1) {
-          const other = sorted.slice(from, from + picked.length);
-          if (other.includes(0)) expect(waste(picked)).to.be.at.most(waste(other));
+        for (let from = 0; from < sorted.length; from += 1) {
+          for (let to = from + 1; to <= Math.min(sorted.length, from + maxBatch); to += 1) {
+            const other = sorted.slice(from, to);
+            if (other.includes(0)) expect(share(picked)).to.be.at.least(share(other) - 1e-12);
+          }
         }
       }),
     );
