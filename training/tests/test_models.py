@@ -15,6 +15,7 @@ from training.text.models.bilstm import (
     reverse_by_length,
 )
 from training.text.models.encoder import EncoderClassifier, EncoderConfig
+from training.text.soup import mean_state
 
 IDS = torch.tensor(
     [
@@ -78,3 +79,10 @@ def test_reversing_by_length_is_its_own_inverse() -> None:
     turned = reverse_by_length(x, lengths)
     assert turned[1].tolist() == [[8, 9], [6, 7], [10, 11]]
     assert torch.equal(reverse_by_length(turned, lengths), x)
+
+
+def test_a_soup_is_the_weighted_mean() -> None:
+    a, b = {"x": torch.tensor([1.0, 2.0])}, {"x": torch.tensor([3.0, 6.0])}
+    assert mean_state([a, b], [3, 1])["x"].tolist() == [1.5, 3.0]
+    with pytest.raises(ValueError, match="x: shapes differ"):
+        mean_state([a, {"x": torch.zeros(3)}], [1, 1])

@@ -122,4 +122,5 @@ def _build(recipe: Recipe, rows: list[Row]) -> Built:
         [r.normalised for r in rows if r.language == "en"],
         width=recipe.model.get("width", 256),
         words=recipe.tokenizer == "joint-words",
+        **recipe.vocabulary,
     )

@@ -15,7 +15,8 @@ class Recipe:
 
     `corpora` maps a corpus to the share of its rows that an epoch shows. `select` maps development sets
     to their weight in the score that early stopping watches (macro-F1). `balance` maps a corpus
-    to the power with which its rare classes are weighted up.
+    to the power with which its rare classes are weighted up. `vocabulary` holds the least counts of
+    `tokenizer.joint`.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Recipe:
     base: str = ""
     base_zh: str = ""
     tokenizer: str = "pruned"
+    vocabulary: dict[str, int] = field(default_factory=dict)
     segmentation: str = "characters"
     max_tokens: int = 128
     init: str = ""
