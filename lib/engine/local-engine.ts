@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
 import { EmotionError } from '../emotion/error';
 import type { Runtime } from '../emotion/result';
 import type { Sample } from '../emotion/sample';
@@ -29,6 +28,7 @@ import {
 import { RowCache, rowKey, type RowOutputs } from './row-cache';
 import { checkSample, prepareRow, splitRow, type PreparedRow } from './rows';
 import { SessionClient, type SessionEnd } from './session-client';
+import { TurnBudget } from './turn-budget';
 
 /** One call of `infer`, until it is answered. */
 interface Call {
@@ -77,7 +77,7 @@ interface LookedUp {
 const PIPELINE = 2;
 /** How many of the waiting rows, in units of `maxBatch`, are looked at for rows of like length. */
 const SORT_WINDOW = 8;
-/** Rows of one call that are prepared before the event loop gets a turn. */
+/** Rows that are prepared before the event loop gets a turn. */
 const ROWS_PER_TURN = 32;
 const LOAD_ATTEMPTS = 3;
 const FIRST_BACK_OFF_MS = 100;
@@ -109,6 +109,7 @@ export class LocalEngine implements Engine {
   readonly #graph: string;
   readonly #cache: RowCache;
   readonly #events = new EventEmitter();
+  readonly #budget = new TurnBudget(ROWS_PER_TURN);
   readonly #sessionFile: string | undefined;
 
   #state: EngineState = 'stopped';
@@ -213,8 +214,7 @@ export class LocalEngine implements Engine {
 
   async infer(sample: Sample, options: InferOptions = {}): Promise<EngineOutput> {
     const from = performance.now();
-    if (this.#state === 'closed') throw this.#closedError();
-    options.signal?.throwIfAborted();
+    this.#throwIfOver(options.signal);
     const rows = await this.#inferRows(sample, options);
     return { rows, runtime: this.#runtime, latencyMs: performance.now() - from };
   }
@@ -255,6 +255,11 @@ export class LocalEngine implements Engine {
   async #inferRows(sample: Sample, options: InferOptions): Promise<readonly RowOutput[]> {
     const count = checkSample(sample, this.model.manifest);
     if (count === 0) return [];
+    const later = this.#budget.take(Math.min(count, ROWS_PER_TURN));
+    if (later !== undefined) {
+      await later;
+      this.#throwIfOver(options.signal);
+    }
     const first = this.#lookUp(sample, 0, count);
     if (first.length === count && first.every(({ cached }) => cached !== undefined)) {
       return first.map(({ cached }) => ({ outputs: cached!, cached: true }));
@@ -262,11 +267,16 @@ export class LocalEngine implements Engine {
     const call = this.#openCall(count, options);
     this.#enqueue(call, 0, first);
     for (let from = first.length; from < count; from += ROWS_PER_TURN) {
-      await turn();
+      await this.#budget.take(ROWS_PER_TURN);
       if (!this.#calls.has(call)) break;
       this.#enqueue(call, from, this.#lookUp(sample, from, count));
     }
     return call.done;
+  }
+
+  #throwIfOver(signal: AbortSignal | undefined): void {
+    if (this.#state === 'closed') throw this.#closedError();
+    signal?.throwIfAborted();
   }
 
   /** The next rows of a sample, prepared and looked up in the cache. */
