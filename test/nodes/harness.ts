@@ -66,10 +66,10 @@ export class Flow {
       registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
       wired(nodes),
     );
-    return new Flow(nodes.at(-1)!.id);
+    return new Flow(nodes.at(-1)?.id);
   }
 
-  private constructor(private readonly last: string) {
+  private constructor(private readonly last: string | undefined) {
     this.#collect();
   }
 
@@ -93,6 +93,13 @@ export class Flow {
     // What came twice would have come by then.
     await new Promise((resolve) => setTimeout(resolve, 10));
     return outcome;
+  }
+
+  /** Sends a message to a node that is wired to `aside` and gives what comes out there. */
+  async node(id: string, message: NodeMessage): Promise<NodeMessage> {
+    const came = once(helper.getNode('aside'), 'input') as Promise<[NodeMessage]>;
+    helper.getNode(id).receive({ ...message, _msgid: 'aside' });
+    return (await came)[0];
   }
 
   context(id: string): NodeContext {
@@ -158,6 +165,7 @@ function wired(nodes: readonly FlowNodeDefinition[]): FlowNodeDefinition[] {
       node.type === 'emotion-model' ? node : { z: 'tab', x: 1, y: 1, wires: [['out']], ...node },
     ),
     { id: 'out', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
+    { id: 'aside', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
     { id: 'watch-errors', z: 'tab', x: 1, y: 1, type: 'catch', scope: tested, wires: [['caught']] },
     { id: 'caught', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
     {
