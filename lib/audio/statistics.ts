@@ -8,12 +8,12 @@ import { pitch } from './pitch';
  */
 export const STATISTICS_VERSION = 1;
 
-/** What the logistic fallback looks at: plain spectra of 40 bands, every 20 ms. */
+/** What the logistic fallback looks at: plain spectra of 40 bands, every 32 ms. */
 const STATISTICS_FRONT_END: FrontEndOptions = {
   ...DEFAULT_FRONT_END,
   fftSize: 512,
   frameLength: 512,
-  hopLength: 320,
+  hopLength: 512,
   bands: 40,
 };
 const COEFFICIENTS = 13;
@@ -51,10 +51,14 @@ let shared: FrontEnd | undefined;
  * semitones over 100 Hz, levels in dBFS, frequencies in kHz. Fixed length whatever the duration.
  *
  * @param samples `[n]`, 16 kHz mono
+ * @param track its pitch, when that is known already
  * @returns `[STATISTICS_NAMES.length]`; NaN where there is nothing to measure, such as the pitch of a
  *   sound without a voice
  */
-export function utteranceStatistics(samples: Float32Array): Float32Array {
+export function utteranceStatistics(
+  samples: Float32Array,
+  track: Float32Array = pitch(samples),
+): Float32Array {
   shared ??= new FrontEnd(STATISTICS_FRONT_END);
   const { logMel, frames, shapes = [] } = shared.analyse(samples, { shapes: true });
   const values: number[] = [];
@@ -76,12 +80,11 @@ export function utteranceStatistics(samples: Float32Array): Float32Array {
     Float32Array.from(shapes, (shape) => shape.rolloffHz / 1000),
     Float32Array.from(shapes, (shape) => shape.zeroCrossingRate),
   ];
-  for (const track of tracks) {
-    const { mean, sd } = moments(track);
-    values.push(mean, sd, ...percentiles(track));
+  for (const measure of tracks) {
+    const { mean, sd } = moments(measure);
+    values.push(mean, sd, ...percentiles(measure));
   }
 
-  const track = pitch(samples);
   const voiced = track.filter((hz) => hz > 0).map((hz) => 12 * Math.log2(hz / 100));
   const { mean, sd } = moments(voiced);
   values.push(voiced.length / track.length, mean, sd, ...percentiles(voiced));

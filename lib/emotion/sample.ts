@@ -44,7 +44,7 @@ export interface TextSample extends SampleOf<'text'> {
   readonly features?: TextFeatures;
 }
 export interface AudioSample extends SampleOf<'audio'> {
-  readonly features?: Readonly<Record<string, unknown>>;
+  readonly features?: AudioFeatures;
 }
 export interface VideoSample extends SampleOf<'video'> {
   readonly features?: Readonly<Record<string, unknown>>;
@@ -103,4 +103,49 @@ export interface RuleCue {
   readonly scope: readonly number[];
   /** Degree words: factor above or below 1. */
   readonly strength?: number;
+}
+
+/** A window of a sound that got no row, and why. Seconds. */
+export interface SkippedWindow {
+  readonly start: number;
+  readonly end: number;
+  readonly reason: 'silence' | 'no-speech';
+}
+
+/** What a person or the fallback may want to know of a sound. */
+export interface AudioFeatures {
+  /** dBFS; `clipped`: share of samples at the limit, 0–1. */
+  readonly loudness: {
+    readonly meanDb: number;
+    readonly peakDb: number;
+    readonly rangeDb: number;
+    readonly clipped: number;
+  };
+  /** `voiced`: share of the time with a pitch, 0–1. */
+  readonly pitch: {
+    readonly medianHz: number | null;
+    readonly rangeSemitones: number;
+    readonly voiced: number;
+  };
+  readonly speech: {
+    /** Share of the time in which somebody speaks, 0–1. */
+    readonly ratio: number;
+    readonly method: 'silero' | 'energy';
+    /** Seconds from the start of the sound, or of the window. */
+    readonly spans: readonly { readonly start: number; readonly end: number }[];
+  };
+  /** What the logistic fallback reads; names in `STATISTICS_NAMES` of that version. */
+  readonly statistics: { readonly version: number; readonly values: Float32Array };
+  readonly skipped?: readonly SkippedWindow[];
+  /** Samples that were NaN or infinite. */
+  readonly replacedSamples?: number;
+  /** `values`: `[coefficients, frames]`, row major; `hop` in seconds. */
+  readonly mfcc?: {
+    readonly coefficients: number;
+    readonly frames: number;
+    readonly hop: number;
+    readonly values: Float32Array;
+  };
+  /** A PNG file. */
+  readonly spectrogram?: Uint8Array;
 }

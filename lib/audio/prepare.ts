@@ -1,0 +1,467 @@
+import { EmotionError } from '../emotion/error';
+import type {
+  AudioFeatures,
+  AudioSample,
+  SampleSegment,
+  SkippedWindow,
+  Tensor,
+} from '../emotion/sample';
+import type { Source } from '../emotion/source';
+import type { AudioFeature, AudioPreprocessing, Manifest } from '../models/manifest';
+import { delta, mfcc } from './cepstrum';
+import { Chroma } from './chroma';
+import { FrontEnd, frameCount, sampleCount, type FrontEndOptions } from './log-mel';
+import { SILENCE_DB, summariseLoudness } from './loudness';
+import { normaliseFixed, normaliseUtterance, RunningNormaliser } from './normalise';
+import { pitch, summarisePitch } from './pitch';
+import { cleanSamples, preEmphasis } from './samples';
+import { speechSpans, speechWithin, type SpeechScorer, type SpeechSpan } from './speech';
+import { spectrogramPng } from './spectrogram';
+import { STATISTICS_NAMES, STATISTICS_VERSION, utteranceStatistics } from './statistics';
+
+export interface PrepareAudioOptions {
+  /** `skip`: windows without speech get no row. `keep`: every window gets one. Default `skip`. */
+  readonly silence?: 'skip' | 'keep';
+  /** From the start of a window to the start of the next; the manifest's `hopFrames` otherwise. */
+  readonly hopMs?: number;
+  /** Adds a picture to `features.spectrogram`. */
+  readonly spectrogram?: boolean | { readonly axes: boolean };
+  /** Adds the coefficients over time to `features.mfcc`. */
+  readonly mfcc?: boolean;
+}
+
+/** Sound whose largest sample is below this is silence. */
+const SILENT_PEAK_DB = -60;
+/** A window counts as speech from so many seconds of it on, or from this share of a shorter sound. */
+const LEAST_SPEECH = 0.25;
+const LEAST_SPEECH_SHARE = 0.15;
+/** Less than this can neither be heard as speech nor analysed. */
+const SHORTEST = 0.1;
+/** What is left over at the end gets a window of its own from this share of a hop on. */
+const LEAST_REST = 0.25;
+/** A stream forgets its channel with this half-life, in seconds. */
+const CHANNEL_HALF_LIFE = 20;
+
+/**
+ * Turns sound into the inputs of one model, as its manifest says. Keeps tables and buffers: one a
+ * worker thread and model.
+ *
+ * | `preprocessing.inputs` | tensor |
+ * |---|---|
+ * | `log-mel` | `[windows, 1, bands, frames]` |
+ * | `mfcc` | `[windows, coefficients · (1 + deltas), frames]` |
+ * | `chroma` | `[windows, 12, frames]` |
+ * | `statistics` | `[windows, names]`, see `STATISTICS_NAMES`; what cannot be measured is 0 |
+ *
+ * @example
+ * const preparer = new AudioPreparer(manifest);
+ * const sample = await preparer.prepare(samples, scorer, { file: 'hello.wav' });
+ * // sample.tensors.mel.dims → [2, 1, 128, 64]
+ */
+export class AudioPreparer {
+  readonly model: string;
+  readonly frontEnd: FrontEndOptions;
+  readonly windowSamples: number;
+  private readonly settings: AudioPreprocessing;
+  private readonly analyser: FrontEnd;
+
+  /** @throws {EmotionError} `input.wrong-model` when the manifest is not one for sound. */
+  constructor(manifest: Manifest) {
+    const { preprocessing } = manifest;
+    if (preprocessing.kind !== 'audio') {
+      throw new EmotionError(
+        'input.wrong-model',
+        `Model "${manifest.id}" takes ${manifest.modality}, not sound`,
+        { model: manifest.id, modality: manifest.modality },
+      );
+    }
+    this.model = manifest.id;
+    this.settings = preprocessing;
+    this.frontEnd = {
+      sampleRateHz: preprocessing.sampleRateHz,
+      ...preprocessing.spectrum,
+      ...preprocessing.mel,
+    };
+    this.analyser = new FrontEnd(this.frontEnd);
+    this.windowSamples = sampleCount(preprocessing.window.frames, this.frontEnd);
+  }
+
+  /** Frames from window to window. */
+  hopFrames(hopMs: number | undefined): number {
+    if (hopMs === undefined) return this.settings.window.hopFrames;
+    const { hopLength, sampleRateHz } = this.frontEnd;
+    if (!(hopMs > 0)) {
+      throw new EmotionError('input.unusable', `Hop: expected milliseconds above 0, got ${hopMs}`, {
+        setting: 'hopMs',
+        got: String(hopMs),
+      });
+    }
+    return Math.max(1, Math.round((hopMs * sampleRateHz) / (1000 * hopLength)));
+  }
+
+  /**
+   * One sound with a beginning and an end: a row for each window in which somebody speaks.
+   *
+   * @param samples `[n]`, mono, at the manifest's rate; not changed
+   * @param scorer hears this sound from its beginning: it is reset first
+   * @throws {EmotionError} `input.unusable` when the samples are mostly not numbers, `media.empty`
+   *   when there are none.
+   */
+  async prepare(
+    samples: Float32Array,
+    scorer: SpeechScorer,
+    source: Source = {},
+    options: PrepareAudioOptions = {},
+  ): Promise<AudioSample> {
+    if (samples.length === 0) {
+      throw new EmotionError('media.empty', 'There is not one sample of sound', {});
+    }
+    const rate = this.frontEnd.sampleRateHz;
+    const duration = samples.length / rate;
+    const { samples: clean, replaced } = cleanSamples(samples);
+    const about: Source = { duration: round(duration), sampleRate: rate, ...source };
+    const loudness = summariseLoudness(clean);
+
+    if (loudness.peakDb < SILENT_PEAK_DB || duration < SHORTEST) {
+      const reason = loudness.peakDb < SILENT_PEAK_DB ? 'silence' : 'no-speech';
+      const features = this.features(clean, { loudness, replaced, spans: [], method: scorer.method, duration }); // prettier-ignore
+      return this.empty(reason, about, features);
+    }
+
+    scorer.reset();
+    const probabilities = await scorer.score(clean);
+    const spans = speechSpans(probabilities, duration);
+    const features = this.features(clean, { loudness, replaced, spans, method: scorer.method, duration }); // prettier-ignore
+
+    const padded = this.atLeastOneFrame(preEmphasis(clean, this.settings.preEmphasis));
+    const picture = this.analyse(padded, duration, this.hopFrames(options.hopMs));
+    const extra = this.extras(picture, options);
+    const wanted =
+      options.silence === 'keep'
+        ? picture.windows
+        : picture.windows.filter(({ start, end }) => isSpoken(spans, start, end));
+    const skipped = picture.windows
+      .filter((window) => !wanted.includes(window))
+      .map(({ start, end }): SkippedWindow => ({ start: round(start), end: round(end), reason: 'no-speech' })); // prettier-ignore
+    const all = { ...features, ...extra, ...(skipped.length > 0 && { skipped }) };
+    if (wanted.length === 0) return this.empty('no-speech', about, all);
+    return {
+      modality: 'audio',
+      model: this.model,
+      tensors: this.tensors(picture, wanted, clean),
+      segments: wanted.map(({ start, end }): SampleSegment => ({
+        start: round(start),
+        end: round(end),
+      })),
+      source: about,
+      features: all,
+    };
+  }
+
+  /**
+   * One window of a stream, which ends where the samples end.
+   *
+   * @param samples `[windowSamples]`, or fewer for the last one of a stream
+   * @param heard what the stream knows: when the window starts, who speaks in it, its normaliser
+   */
+  window(
+    samples: Float32Array,
+    heard: {
+      readonly start: number;
+      readonly spans: readonly SpeechSpan[];
+      readonly method: SpeechScorer['method'];
+      readonly normaliser: RunningNormaliser;
+      /** Samples at the end of the window that no earlier window held. */
+      readonly newSamples: number;
+      /** The last sample before the window, for pre-emphasis. */
+      readonly before: number;
+    },
+    source: Source,
+    options: PrepareAudioOptions,
+  ): AudioSample {
+    const rate = this.frontEnd.sampleRateHz;
+    const duration = samples.length / rate;
+    const { samples: clean, replaced } = cleanSamples(samples);
+    const loudness = summariseLoudness(clean);
+    const within = heard.spans.map((span) => ({
+      start: Math.max(0, span.start - heard.start),
+      end: Math.min(duration, span.end - heard.start),
+    }));
+    const spans = within.filter((span) => span.end > span.start);
+    const features = this.features(clean, { loudness, replaced, spans, method: heard.method, duration }); // prettier-ignore
+    const about: Source = { duration: round(duration), sampleRate: rate, ...source };
+
+    const emphasised = preEmphasis(clean, this.settings.preEmphasis);
+    if (this.settings.preEmphasis > 0 && emphasised.length > 0) {
+      emphasised[0] = (emphasised[0] as number) - this.settings.preEmphasis * heard.before;
+    }
+    const picture = this.analyse(
+      this.atLeastOneFrame(emphasised),
+      duration,
+      1,
+      (logMel, frames) => {
+        const newFrames = Math.ceil(heard.newSamples / this.frontEnd.hopLength);
+        return this.settings.normalisation.kind === 'utterance'
+          ? heard.normaliser.apply(logMel, Math.min(frames, newFrames))
+          : this.normalise(logMel);
+      },
+    );
+    const [window] = picture.windows;
+    const all = { ...features, ...this.extras(picture, options) };
+    const segment = { start: round(heard.start), end: round(heard.start + duration) };
+    const reason =
+      loudness.peakDb < SILENT_PEAK_DB
+        ? 'silence'
+        : isSpoken(spans, 0, duration)
+          ? undefined
+          : 'no-speech';
+    if (window === undefined || (reason !== undefined && options.silence !== 'keep')) {
+      return { ...this.empty(reason ?? 'no-speech', about, all), segments: [segment] };
+    }
+    return {
+      modality: 'audio',
+      model: this.model,
+      tensors: this.tensors(picture, [window], clean),
+      segments: [segment],
+      source: about,
+      features: all,
+    };
+  }
+
+  /** A normaliser for one stream. */
+  normaliser(): RunningNormaliser {
+    const { hopLength, sampleRateHz, bands } = this.frontEnd;
+    return new RunningNormaliser(bands, (CHANNEL_HALF_LIFE * sampleRateHz) / hopLength);
+  }
+
+  private empty(
+    reason: 'silence' | 'no-speech',
+    source: Source,
+    features: AudioFeatures,
+  ): AudioSample {
+    return {
+      modality: 'audio',
+      model: this.model,
+      tensors: {},
+      segments: [],
+      source,
+      reason,
+      features,
+    };
+  }
+
+  private features(
+    samples: Float32Array,
+    heard: {
+      readonly loudness: AudioFeatures['loudness'];
+      readonly replaced: number;
+      readonly spans: readonly SpeechSpan[];
+      readonly method: SpeechScorer['method'];
+      readonly duration: number;
+    },
+  ): AudioFeatures {
+    const track = heard.loudness.meanDb > SILENCE_DB ? pitch(samples) : new Float32Array(0);
+    return {
+      loudness: heard.loudness,
+      pitch: summarisePitch(track),
+      speech: {
+        ratio: round(speechWithin(heard.spans, 0, heard.duration) / heard.duration),
+        method: heard.method,
+        spans: heard.spans.map(({ start, end }) => ({ start: round(start), end: round(end) })),
+      },
+      statistics: {
+        version: STATISTICS_VERSION,
+        values: utteranceStatistics(samples, track),
+      },
+      ...(heard.replaced > 0 && { replacedSamples: heard.replaced }),
+    };
+  }
+
+  private extras(
+    { decibels, frames }: Picture,
+    { spectrogram, mfcc: wantsMfcc }: PrepareAudioOptions,
+  ): Pick<AudioFeatures, 'spectrogram' | 'mfcc'> {
+    const { coefficients } = this.settings.mfcc;
+    return {
+      ...(spectrogram && {
+        spectrogram: spectrogramPng(
+          { logMel: decibels, frames },
+          this.frontEnd,
+          typeof spectrogram === 'object' ? spectrogram : {},
+        ),
+      }),
+      ...(wantsMfcc && {
+        mfcc: {
+          coefficients,
+          frames,
+          hop: this.frontEnd.hopLength / this.frontEnd.sampleRateHz,
+          values: mfcc(decibels, this.frontEnd.bands, coefficients),
+        },
+      }),
+    };
+  }
+
+  /** A sound shorter than a frame still has a spectrum, with zeros behind it. */
+  private atLeastOneFrame(samples: Float32Array): Float32Array {
+    const { frameLength } = this.frontEnd;
+    if (samples.length >= frameLength) return samples;
+    const padded = new Float32Array(frameLength);
+    padded.set(samples);
+    return padded;
+  }
+
+  private analyse(
+    samples: Float32Array,
+    duration: number,
+    hopFrames: number,
+    normalise: (logMel: Float32Array, frames: number) => Float32Array = (logMel) =>
+      this.normalise(logMel),
+  ): Picture {
+    const sources = Object.values(this.settings.inputs);
+    const { logMel, frames, chroma } = this.analyser.analyse(samples, {
+      chroma: sources.includes('chroma'),
+    });
+    const decibels = logMel.slice();
+    const { bands } = this.frontEnd;
+    const rows: Partial<Record<AudioFeature, { rows: number; data: Float32Array }>> = {};
+    if (sources.includes('mfcc')) rows.mfcc = this.cepstrum(decibels);
+    if (chroma) rows.chroma = { rows: Chroma.CLASSES, data: chroma };
+    rows['log-mel'] = { rows: bands, data: normalise(logMel, frames) };
+    return { decibels, frames, rows, windows: this.cut(frames, duration, hopFrames) };
+  }
+
+  private normalise(logMel: Float32Array): Float32Array {
+    const { normalisation } = this.settings;
+    const { bands } = this.frontEnd;
+    switch (normalisation.kind) {
+      case 'none':
+        return logMel;
+      case 'utterance':
+        return normaliseUtterance(logMel, bands, normalisation.per);
+      case 'fixed':
+        return normaliseFixed(logMel, bands, normalisation.mean, normalisation.spread);
+    }
+  }
+
+  private cepstrum(decibels: Float32Array): { rows: number; data: Float32Array } {
+    const { coefficients, deltas } = this.settings.mfcc;
+    const plain = mfcc(decibels, this.frontEnd.bands, coefficients);
+    const parts = [plain];
+    if (deltas >= 1) parts.push(delta(plain, coefficients, 1));
+    if (deltas === 2) parts.push(delta(plain, coefficients, 2));
+    const data = new Float32Array(plain.length * parts.length);
+    for (const [i, part] of parts.entries()) data.set(part, i * plain.length);
+    return { rows: coefficients * parts.length, data };
+  }
+
+  /** Where the windows lie. The last one ends with the sound, so that nothing said is left out. */
+  private cut(frames: number, duration: number, hopFrames: number): Window[] {
+    const { frames: size } = this.settings.window;
+    const { hopLength, sampleRateHz } = this.frontEnd;
+    const starts: number[] = [];
+    for (let start = 0; start + size <= frames; start += hopFrames) starts.push(start);
+    const last = starts.at(-1);
+    if (last === undefined) starts.push(0);
+    else if (frames - (last + size) >= LEAST_REST * hopFrames) starts.push(frames - size);
+    return starts.map((firstFrame) => {
+      const start = (firstFrame * hopLength) / sampleRateHz;
+      return {
+        firstFrame,
+        start,
+        end: Math.min(duration, start + this.windowSamples / sampleRateHz),
+      };
+    });
+  }
+
+  private tensors(
+    picture: Picture,
+    windows: readonly Window[],
+    samples: Float32Array,
+  ): Record<string, Tensor> {
+    const { frames: size, fill } = this.settings.window;
+    const { sampleRateHz } = this.frontEnd;
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, source] of Object.entries(this.settings.inputs)) {
+      if (source === 'statistics') {
+        const width = STATISTICS_NAMES.length;
+        const data = new Float32Array(windows.length * width);
+        for (const [row, { start, end }] of windows.entries()) {
+          const part = samples.subarray(
+            Math.round(start * sampleRateHz),
+            Math.round(end * sampleRateHz),
+          );
+          const values = utteranceStatistics(part);
+          data.set(values.map((value) => (Number.isFinite(value) ? value : 0)), row * width); // prettier-ignore
+        }
+        tensors[name] = { type: 'float32', dims: [windows.length, width], data };
+        continue;
+      }
+      const feature = picture.rows[source];
+      if (!feature) continue;
+      const { rows, data: all } = feature;
+      const data = new Float32Array(windows.length * rows * size);
+      for (const [i, { firstFrame }] of windows.entries()) {
+        for (let row = 0; row < rows; row += 1) {
+          const from = row * picture.frames;
+          const to = (i * rows + row) * size;
+          fillRow(data, to, size, all, from, firstFrame, picture.frames, fill);
+        }
+      }
+      const dims = source === 'log-mel' ? [windows.length, 1, rows, size] : [windows.length, rows, size]; // prettier-ignore
+      tensors[name] = { type: 'float32', dims, data };
+    }
+    return tensors;
+  }
+}
+
+interface Window {
+  readonly firstFrame: number;
+  /** Seconds. */
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Picture {
+  /** `[bands, frames]`, not normalised. */
+  readonly decibels: Float32Array;
+  readonly frames: number;
+  readonly rows: Partial<Record<AudioFeature, { rows: number; data: Float32Array }>>;
+  readonly windows: readonly Window[];
+}
+
+/** Copies one row of a window; behind the last frame the sound begins again, or there is silence. */
+function fillRow(
+  out: Float32Array,
+  to: number,
+  size: number,
+  all: Float32Array,
+  from: number,
+  firstFrame: number,
+  frames: number,
+  fill: 'repeat' | 'silence',
+): void {
+  const available = Math.min(size, frames - firstFrame);
+  out.set(all.subarray(from + firstFrame, from + firstFrame + available), to);
+  if (available === size) return;
+  let lowest = Infinity;
+  if (fill === 'silence') for (let t = 0; t < frames; t += 1) lowest = Math.min(lowest, all[from + t] as number); // prettier-ignore
+  for (let t = available; t < size; t += 1) {
+    out[to + t] = fill === 'repeat' ? (all[from + (t % frames)] as number) : lowest;
+  }
+}
+
+function isSpoken(spans: readonly SpeechSpan[], start: number, end: number): boolean {
+  const spoken = speechWithin(spans, start, end);
+  return spoken > 0 && spoken >= Math.min(LEAST_SPEECH, LEAST_SPEECH_SHARE * (end - start));
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** How many windows a sound of so many samples has, for limits before anything is computed. */
+export function windowCount(samples: number, preparer: AudioPreparer, hopMs?: number): number {
+  const frames = frameCount(samples, preparer.frontEnd);
+  const size = frameCount(preparer.windowSamples, preparer.frontEnd);
+  return Math.max(1, 1 + Math.ceil((frames - size) / preparer.hopFrames(hopMs)));
+}
