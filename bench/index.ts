@@ -5,11 +5,12 @@
 import { cpus } from 'node:os';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
+import { fusion, ngrams } from './fusion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
 import { throughput } from './throughput';
 
-const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache];
+const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams];
 
 function table(title: string, rows: readonly BenchRow[]): string {
   const headings = [title, ...Object.keys(rows[0]?.columns ?? {})];

@@ -1,0 +1,154 @@
+import { EMOTIONS, type Scores } from '../lib/emotion/labels';
+import type { Result } from '../lib/emotion/result';
+import { KeyAligner } from '../lib/fusion/align-by-key';
+import { TimeAligner } from '../lib/fusion/align-by-time';
+import {
+  ATTENTION_FEATURES,
+  ATTENTION_HIDDEN,
+  attentionForward,
+  attentionMethod,
+} from '../lib/fusion/attention';
+import { fuse } from '../lib/fusion/fuse';
+import { MODALITIES } from '../lib/fusion/modalities';
+import { productOfExpertsMethod } from '../lib/fusion/product-of-experts';
+import { resultBytes } from '../lib/fusion/result-bytes';
+import { parseResult } from '../lib/fusion/validate';
+import { weightedVoteMethod } from '../lib/fusion/weighted-vote';
+import { HashedNgrams } from '../lib/resilience/hashed-ngrams';
+import { figure, median, type BenchRow, type RowGroup } from './row';
+
+const EVENTS = 5_000;
+const WARM_UP = 1_000;
+
+/** What each modality says about an event; which label leads changes from event to event. */
+function resultsOf(event: number): Result[] {
+  return MODALITIES.map((modality, m) => {
+    const label = EMOTIONS[(event + m) % EMOTIONS.length]!;
+    const scores: Scores = Object.fromEntries(
+      EMOTIONS.map((one) => [one, one === label ? 0.7 : 0.05]),
+    );
+    return {
+      modality,
+      label,
+      score: 0.7,
+      scores,
+      model: `${modality}-model`,
+      runtime: 'onnxruntime',
+      cached: false,
+      latencyMs: 5,
+      source: { text: 'a sentence of some length' },
+    };
+  });
+}
+
+const wave = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i));
+
+const attention = attentionMethod(
+  attentionForward({
+    hiddenWeight: wave(ATTENTION_HIDDEN * ATTENTION_FEATURES),
+    hiddenBias: wave(ATTENTION_HIDDEN),
+    scoreWeight: wave(ATTENTION_HIDDEN),
+    scoreBias: 0,
+    value: { weight: wave(147), bias: wave(21), temperature: 1 },
+  }),
+);
+
+/** Milliseconds of each call after some that do not count. */
+async function timed(work: (i: number) => unknown, calls = EVENTS): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = -WARM_UP; i < calls; i += 1) {
+    const began = performance.now();
+    await work(i + WARM_UP);
+    if (i >= 0) times.push(performance.now() - began);
+  }
+  return times;
+}
+
+/** Validation, fusion and joining of an event of three modalities, without ONNX Runtime. */
+export const fusion: RowGroup = {
+  id: 'fusion',
+  title: 'one event of three modalities',
+  async measure(): Promise<BenchRow[]> {
+    const events = Array.from({ length: EVENTS + WARM_UP }, (_, event) => resultsOf(event));
+    const fusing = (method: Parameters<typeof fuse>[1]['method']) => (i: number) =>
+      fuse(events[i]!.map(parseResult), { method });
+
+    let last: unknown;
+    const byKey = new KeyAligner<Result>({
+      expected: MODALITIES,
+      waitMs: 1_000,
+      sizeOf: resultBytes,
+      onEvent: ({ members }) => (last = fuse(Object.values(members), { method: attention })),
+    });
+    const joinByKey = (i: number): unknown => {
+      for (const result of events[i]!)
+        byKey.add(`event ${i}`, result.modality, parseResult(result));
+      return last;
+    };
+    const byTime = new TimeAligner<Result>({
+      expected: MODALITIES,
+      stepMs: 1_000,
+      waitMs: 5_000,
+      sizeOf: resultBytes,
+      onEvent: ({ members }) => (last = members),
+    });
+    const joinByTime = (i: number): unknown => {
+      for (const value of events[i]!) {
+        const startMs = i * 1_000;
+        byTime.add({
+          stream: 's',
+          modality: value.modality,
+          startMs,
+          endMs: startMs + 2_000,
+          value,
+        });
+      }
+      return last;
+    };
+
+    const measured: [string, number[]][] = [
+      ['weighted vote', await timed(fusing(weightedVoteMethod()))],
+      ['product of experts', await timed(fusing(productOfExpertsMethod()))],
+      ['attention in JavaScript', await timed(fusing(attention))],
+      ['joined by key, attention', await timed(joinByKey)],
+      ['joined by time, not fused', await timed(joinByTime)],
+    ];
+    byKey.close();
+    byTime.close();
+    return rows(measured);
+  },
+};
+
+/** What the fallback model makes of a text before its weights: nearly all that it costs. */
+export const ngrams: RowGroup = {
+  id: 'ngrams',
+  title: 'hashed n-grams of a text',
+  async measure(): Promise<BenchRow[]> {
+    const vectoriser = new HashedNgrams([
+      { analyzer: 'char', range: [1, 4], features: 2 ** 17 },
+      { analyzer: 'word', range: [1, 2], features: 2 ** 16 },
+    ]);
+    const chinese = '今天终于把房间收拾干净了，心里特别舒服，晚上想好好睡一觉。';
+    const english =
+      'We waited for two hours in the rain and nobody even said that they were sorry. ';
+    const of = (text: string, calls: number): Promise<number[]> =>
+      timed((i) => vectoriser.transform(`${i} ${text}`), calls);
+    return rows([
+      ['a Chinese sentence', await of(chinese, EVENTS)],
+      ['an English sentence', await of(english, EVENTS)],
+      ['2,000 characters, the most', await of(english.repeat(30), 500)],
+    ]);
+  },
+};
+
+function rows(measured: readonly [string, number[]][]): BenchRow[] {
+  const first = median(measured[0]![1]);
+  return measured.map(([name, times]) => ({
+    name,
+    columns: {
+      'median ms': figure(median(times)),
+      'p99 ms': figure([...times].sort((a, b) => a - b)[Math.floor(times.length * 0.99)]!),
+      ratio: (median(times) / first).toFixed(2),
+    },
+  }));
+}
