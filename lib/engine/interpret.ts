@@ -53,13 +53,14 @@ export function interpret(
 ): Result {
   const { modality, model, source } = sample;
   const latencyMs = Math.round(output.latencyMs * 1_000) / 1_000;
-  const common = { modality, model, runtime: output.runtime, latencyMs, source };
+  const common = { model, runtime: output.runtime, latencyMs, source };
   if (output.rows.length === 0) {
     return {
-      ...common,
+      modality,
       label: null,
       score: 0,
       scores: {},
+      ...common,
       cached: false,
       ...(sample.reason !== undefined && { reason: sample.reason }),
     };
@@ -78,7 +79,7 @@ export function interpret(
   const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
   const changed = [...new Set(ruled.flatMap((row) => row.rules))];
   return {
-    ...common,
+    modality,
     label,
     score,
     scores,
@@ -90,6 +91,7 @@ export function interpret(
         tokenWeights(output.rows[index]!, segment, manifest, topK),
       ),
     ),
+    ...common,
     cached: output.rows.every(({ cached }) => cached),
     ...(score < threshold && { uncertain: true }),
     ...(changed.length > 0 && { rules: changed }),
