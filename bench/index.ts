@@ -9,8 +9,9 @@ import { fusion, ngrams } from './fusion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
 import { throughput } from './throughput';
+import { faces } from './video';
 
-const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams];
+const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams, faces];
 
 function table(title: string, rows: readonly BenchRow[]): string {
   const headings = [title, ...Object.keys(rows[0]?.columns ?? {})];
