@@ -12,7 +12,7 @@ const numbers = (clip: { crops: readonly Float32Array[] }): number[] =>
 describe('clips of a face', () => {
   it('take the crop nearest to each time', () => {
     const [clip, ...others] = cutClips(crops(4), { frames: 8, seconds: 9 });
-    expect(others).to.be.empty;
+    expect(others).to.deep.equal([]);
     expect(numbers(clip!)).to.deep.equal([0, 0, 1, 1, 2, 2, 3, 3]);
     expect(clip!.start).to.equal(0);
     expect(clip!.end).to.be.closeTo(0.3, 1e-9);

@@ -23,7 +23,7 @@ describe('the face detector', () => {
   it('turns the row of an anchor into pixels of a wide picture', async () => {
     const detector = new FaceDetector(() => Promise.resolve({ faces: answer(24, 24, 2) }));
     const [found, ...others] = await detector.detect(blank(1920, 1080));
-    expect(others).to.be.empty;
+    expect(others).to.deep.equal([]);
     // One pixel of the input is 10 of the picture; the black bars above and below are 420 high.
     // The anchor's middle is 24.5 / 48 of 1920 = 980.
     expect(found!.score).to.be.closeTo(1 / (1 + Math.exp(-2)), 1e-6);
@@ -43,7 +43,7 @@ describe('the face detector', () => {
     });
     const white = blank(400, 200);
     white.data.fill(255);
-    expect(await detector.detect(white, { closeUps: false })).to.be.empty;
+    expect(await detector.detect(white, { closeUps: false })).to.deep.equal([]);
     expect(seen!.dims).to.deep.equal([1, 192, 192, 3]);
     const rowMean = (row: number): number =>
       seen!.input.slice(row * 576, (row + 1) * 576).reduce((a, b) => a + b, 0) / 576;
@@ -55,7 +55,7 @@ describe('the face detector', () => {
 
   it('leaves out what is under the least score', async () => {
     const detector = new FaceDetector(() => Promise.resolve({ faces: answer(5, 5, 0.2) }));
-    expect(await detector.detect(blank(100, 100), { minScore: 0.6 })).to.be.empty;
+    expect(await detector.detect(blank(100, 100), { minScore: 0.6 })).to.deep.equal([]);
     expect(await detector.detect(blank(100, 100), { minScore: 0.5 })).to.have.length(1);
   });
 
@@ -71,7 +71,9 @@ describe('the face detector', () => {
     expect(x + width / 2).to.be.closeTo(96 + 4 + 8, 1e-3);
     expect(y + height / 2).to.be.closeTo(96 + 4, 1e-3);
     looks = 0;
-    expect(await new FaceDetector(net).detect(blank(192, 192), { closeUps: false })).to.be.empty;
+    expect(await new FaceDetector(net).detect(blank(192, 192), { closeUps: false })).to.deep.equal(
+      [],
+    );
     expect(looks).to.equal(1);
   });
 

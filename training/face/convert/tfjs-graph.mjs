@@ -28,7 +28,10 @@ export function readGraphModel(path) {
   }
   const nodes = new Map(model.modelTopology.node.map((node) => [node.name, node]));
   const outputs = new Map(
-    Object.entries(model.signature.outputs).map(([name, o]) => [tensorName(name), tensorName(o.name)]),
+    Object.entries(model.signature.outputs).map(([name, o]) => [
+      tensorName(name),
+      tensorName(o.name),
+    ]),
   );
   return { nodes, weights, outputs };
 }

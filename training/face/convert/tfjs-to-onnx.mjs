@@ -16,7 +16,8 @@ import { readGraphModel, tensorName } from './tfjs-graph.mjs';
 /** Output size and padding of one dimension, as TensorFlow defines SAME and VALID. */
 export function windowing(padding, size, window, stride, dilation = 1) {
   const extent = (window - 1) * dilation + 1;
-  if (padding === 'VALID') return { size: Math.floor((size - extent) / stride) + 1, before: 0, after: 0 };
+  if (padding === 'VALID')
+    return { size: Math.floor((size - extent) / stride) + 1, before: 0, after: 0 };
   if (padding !== 'SAME') throw new Error(`padding is "${padding}", expected SAME or VALID`);
   const out = Math.ceil(size / stride);
   const total = Math.max(0, (out - 1) * stride + extent - size);
@@ -32,7 +33,8 @@ export function permute(data, shape, order) {
   const index = dims.map(() => 0);
   for (let i = 0; i < out.length; i++) {
     out[i] = data[index.reduce((sum, at, axis) => sum + at * steps[axis], 0)];
-    for (let axis = dims.length - 1; axis >= 0 && ++index[axis] === dims[axis]; axis--) index[axis] = 0;
+    for (let axis = dims.length - 1; axis >= 0 && ++index[axis] === dims[axis]; axis--)
+      index[axis] = 0;
   }
   return { data: out, dims };
 }
@@ -115,12 +117,22 @@ class Converter {
     const [height, width, inputs, outputs] = weight.shape;
     // [h, w, in, out] → [out, in, h, w]; depthwise [h, w, in, multiplier] → [in * multiplier, 1, h, w].
     const { data } = permute(weight.data, weight.shape, depthwise ? [2, 3, 0, 1] : [3, 2, 0, 1]);
-    const dims = depthwise ? [inputs * outputs, 1, height, width] : [outputs, inputs, height, width];
+    const dims = depthwise
+      ? [inputs * outputs, 1, height, width]
+      : [outputs, inputs, height, width];
     const [, strideY, strideX] = integers(node.attr.strides);
-    const [, dilationY, dilationX] = node.attr.dilations ? integers(node.attr.dilations) : [1, 1, 1];
+    const [, dilationY, dilationX] = node.attr.dilations
+      ? integers(node.attr.dilations)
+      : [1, 1, 1];
     const padding = text(node.attr.padding);
     const rows = windowing(padding, input.shape[1] + pads[0] + pads[2], height, strideY, dilationY);
-    const columns = windowing(padding, input.shape[2] + pads[1] + pads[3], width, strideX, dilationX);
+    const columns = windowing(
+      padding,
+      input.shape[2] + pads[1] + pads[3],
+      width,
+      strideX,
+      dilationX,
+    );
 
     const fused = (node.attr.fused_ops?.list?.s ?? []).map((s) => text({ s }));
     const inputsOfNode = [input.name, this.#graph.constant(dims, data)];
@@ -155,7 +167,9 @@ class Converter {
     if (!this.model.weights.has(tensorName(right))) {
       const other = this.#value(right);
       if (String(input.shape) !== String(other.shape)) {
-        throw new Error(`${node.name}: adding [${other.shape}] to [${input.shape}] is not supported`);
+        throw new Error(
+          `${node.name}: adding [${other.shape}] to [${input.shape}] is not supported`,
+        );
       }
       return { ...input, name: this.#graph.node('Add', [input.name, other.name]) };
     }
