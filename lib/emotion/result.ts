@@ -20,6 +20,8 @@ export interface ResultSegment {
   readonly end?: number;
   readonly box?: readonly [number, number, number, number];
   readonly text?: string;
+  /** Id of the model that answered, where a router chose it. */
+  readonly model?: string;
   readonly label: Emotion | null;
   readonly score: number;
   readonly scores: Scores;

@@ -23,6 +23,8 @@ export interface SampleSegment {
   readonly landmarks?: readonly (readonly [number, number])[];
   readonly text?: string;
   readonly language?: string;
+  /** Id of the model that this row is for, where a router chose it. */
+  readonly model?: string;
   /** The model's tokens of this row without padding, special tokens included, as they stand in the text. */
   readonly tokens?: readonly string[];
 }
@@ -41,6 +43,11 @@ interface SampleOf<M extends Modality> {
 }
 
 export interface TextSample extends SampleOf<'text'> {
+  /**
+   * Of a router: what each of its models gets, in the order of the text. `tensors` is then empty,
+   * and `segments` are those of the parts, one part after the other.
+   */
+  readonly parts?: readonly TextSample[];
   readonly features?: TextFeatures;
 }
 export interface AudioSample extends SampleOf<'audio'> {

@@ -1,7 +1,7 @@
 import type { EmotionError } from '../emotion/error';
 import type { Runtime } from '../emotion/result';
 import type { Sample, Tensor } from '../emotion/sample';
-import type { Precision } from '../models/manifest';
+import type { Manifest, Precision } from '../models/manifest';
 import type { InstalledModel } from '../models/model';
 
 /** The model's outputs for one row of a sample. */
@@ -13,6 +13,8 @@ export interface RowOutput {
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Whether it came from the cache. */
   readonly cached: boolean;
+  /** Of the model that gave it, where a router chose one. */
+  readonly manifest?: Manifest;
 }
 
 export interface EngineOutput {

@@ -68,7 +68,7 @@ export function interpret(
 
   const ruled = output.rows.map((row, index) => {
     const segment = sample.segments[index];
-    const scores = rowScores(row, manifest, segment?.language ?? source.language);
+    const scores = rowScores(row, row.manifest ?? manifest, segment?.language ?? source.language);
     return rules?.(scores, sample, index) ?? { scores, rules: [] };
   });
   const weights = rowWeights(sample.segments, modality);
@@ -88,7 +88,7 @@ export function interpret(
         segment,
         ruled[index]!.scores,
         weights[index]!,
-        tokenWeights(output.rows[index]!, segment, manifest, topK),
+        tokenWeights(output.rows[index]!, segment, output.rows[index]!.manifest ?? manifest, topK),
       ),
     ),
     ...common,
@@ -142,7 +142,7 @@ function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scor
 }
 
 function resultSegment(
-  { start, end, box, text }: SampleSegment,
+  { start, end, box, text, model }: SampleSegment,
   scores: Scores,
   weight: number,
   tokens: readonly TokenWeight[] | undefined,
@@ -153,6 +153,7 @@ function resultSegment(
     ...(end !== undefined && { end }),
     ...(box !== undefined && { box }),
     ...(text !== undefined && { text }),
+    ...(model !== undefined && { model }),
     label,
     score,
     scores,

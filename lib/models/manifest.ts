@@ -117,10 +117,14 @@ const metric = z.strictObject({
   headline: z.boolean().default(false),
 });
 
+const modelId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dots, dashes');
+
 /** The schema of `model.yaml`: all that the software knows of a model. */
 export const manifestSchema = z.strictObject({
   schema: z.literal(1),
-  id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, 'lower-case letters, digits, dots, dashes'),
+  id: modelId,
   version: z.string().regex(/^\d+\.\d+\.\d+/, 'a semantic version such as 1.0.0'),
   title: z.strictObject({ en: z.string(), zh: z.string() }),
   modality: z.enum(['text', 'audio', 'video']),
@@ -150,7 +154,33 @@ export const manifestSchema = z.strictObject({
   minimumRuntime: z.string().default('1.17.0'),
 });
 
-export type Manifest = z.infer<typeof manifestSchema>;
+/**
+ * A router has no graph of its own: it names the model that answers for each language, by the id of
+ * another installed model. What a manifest says of a graph is left out.
+ */
+export const routerSchema = manifestSchema
+  .omit({
+    mapping: true,
+    files: true,
+    inputs: true,
+    outputs: true,
+    preprocessing: true,
+    calibration: true,
+    minimumRuntime: true,
+  })
+  .extend({
+    modality: z.literal('text'),
+    architecture: z.literal('router'),
+    /** The first is the language of a text without a letter. */
+    languages: z.array(z.enum(['zh', 'en'])).min(1),
+    labels: z.array(z.enum(EMOTIONS)).min(2),
+    routes: z.strictObject({ zh: modelId, en: modelId }),
+  });
+
+export type Routes = z.infer<typeof routerSchema>['routes'];
+
+/** Of a router, everything that describes a graph is empty. */
+export type Manifest = z.infer<typeof manifestSchema> & { readonly routes?: Routes };
 export type TensorSpec = z.infer<typeof tensorSpec>;
 export type OutputSpec = z.infer<typeof output>;
 export type Precision = Manifest['files']['default'];
@@ -172,17 +202,56 @@ export interface ManifestProblem {
 export function parseManifest(
   value: unknown,
 ): { manifest: Manifest; problems: [] } | { manifest?: never; problems: ManifestProblem[] } {
+  if (isRouter(value)) return parseRouter(value);
   const parsed = manifestSchema.safeParse(value);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
   const problems = contradictions(parsed.data);
   return problems.length > 0 ? { problems } : { manifest: parsed.data, problems: [] };
 }
 
+function isRouter(value: unknown): boolean {
+  return (value as { architecture?: unknown } | null | undefined)?.architecture === 'router';
+}
+
+const NO_GRAPH: Omit<z.infer<typeof manifestSchema>, keyof z.infer<typeof routerSchema>> = {
+  mapping: {},
+  files: { default: 'fp32' },
+  inputs: {},
+  outputs: {},
+  preprocessing: {
+    kind: 'text',
+    normaliser: 1,
+    case: 'keep',
+    segmentation: 'characters',
+    maxTokens: 512,
+  },
+  calibration: { temperature: 1 },
+  minimumRuntime: '1.17.0',
+};
+
+function parseRouter(value: unknown): ReturnType<typeof parseManifest> {
+  const parsed = routerSchema.safeParse(value);
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
+  const { id, labels, routes } = parsed.data;
+  const problems: ManifestProblem[] = [];
+  labels.forEach((label, index) => {
+    if (labels.indexOf(label) !== index) {
+      problems.push({ path: ['labels', index], expected: 'each label once' });
+    }
+  });
+  for (const [language, target] of Object.entries(routes)) {
+    if (target === id) problems.push({ path: ['routes', language], expected: 'another model' });
+  }
+  return problems.length > 0
+    ? { problems }
+    : { manifest: { ...NO_GRAPH, ...parsed.data }, problems: [] };
+}
+
 /** The JSON Schema (draft 2020-12) of `model.yaml` for editors. */
 export function manifestJsonSchema(): Record<string, unknown> {
   return {
     title: 'model.yaml of @emowire/node-red-emotion',
-    ...z.toJSONSchema(manifestSchema, { io: 'input' }),
+    ...z.toJSONSchema(z.union([manifestSchema, routerSchema]), { io: 'input' }),
   };
 }
 

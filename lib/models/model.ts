@@ -4,7 +4,13 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { EmotionError } from '../emotion/error';
 import { FileHashes } from './file-hashes';
-import { parseManifest, type Manifest, type ManifestProblem, type Precision } from './manifest';
+import {
+  parseManifest,
+  type Manifest,
+  type ManifestProblem,
+  type Precision,
+  type Routes,
+} from './manifest';
 
 /** A model whose manifest is valid and whose files are all there, unchanged. */
 export interface InstalledModel {
@@ -16,6 +22,8 @@ export interface InstalledModel {
    * checked, so two models with the same hash are the same model.
    */
   readonly hash: string;
+  /** Of a router: the models that its manifest names. The registry fills it in. */
+  readonly routes?: Readonly<Record<keyof Routes, InstalledModel>>;
 }
 
 export const MANIFEST_FILE = 'model.yaml';
@@ -52,6 +60,38 @@ export async function loadModel(
     await checkFile(absolute, file, `files.${key}`, entry, hashes);
   }
   return { manifest, folder: absolute, hash: createHash('sha256').update(source).digest('hex') };
+}
+
+/**
+ * A router with its models. Its hash then stands for theirs as well: it changes when one of them
+ * does.
+ *
+ * @param find a model by its id
+ * @throws EmotionError `model.manifest-invalid` when a route leads to another router or to a model
+ * that is no text model; what `find` throws
+ */
+export async function withRoutes(
+  router: InstalledModel,
+  find: (id: string) => Promise<InstalledModel>,
+): Promise<InstalledModel> {
+  const { routes } = router.manifest;
+  if (routes === undefined) return router;
+  const target = async (language: keyof Routes): Promise<InstalledModel> => {
+    const model = await find(routes[language]);
+    const { modality, architecture } = model.manifest;
+    if (modality === 'text' && architecture !== 'router') return model;
+    const file = join(router.folder, MANIFEST_FILE);
+    const key = `routes.${language}`;
+    const got = `"${routes[language]}" (${architecture}, ${modality})`;
+    throw new EmotionError(
+      'model.manifest-invalid',
+      `${file}: ${key}: expected a text model with a graph of its own, got ${got}`,
+      { file, key, expected: 'a text model', got },
+    );
+  };
+  const [zh, en] = await Promise.all([target('zh'), target('en')]);
+  const hash = createHash('sha256').update([router.hash, zh.hash, en.hash].join());
+  return { ...router, hash: hash.digest('hex'), routes: { zh, en } };
 }
 
 /**

@@ -2,8 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { EmotionError } from '../emotion/error';
 import { FileHashes } from './file-hashes';
-import type { Manifest, Precision } from './manifest';
-import { loadModel, MANIFEST_FILE, type InstalledModel } from './model';
+import type { Manifest, Precision, Routes } from './manifest';
+import { loadModel, MANIFEST_FILE, withRoutes, type InstalledModel } from './model';
 
 /** What a picker shows of an installed model. */
 export interface ModelSummary {
@@ -23,6 +23,8 @@ export interface ModelSummary {
   readonly metrics: Manifest['metrics'];
   /** The metric that stands for the model. */
   readonly headline?: Manifest['metrics'][number];
+  /** Of a router: the ids of the models that it chooses from. */
+  readonly routes?: Routes;
   readonly error?: never;
 }
 
@@ -67,7 +69,10 @@ export class ModelRegistry {
    * throws for a broken model
    */
   async resolve(idOrFolder: string): Promise<InstalledModel> {
-    if (isAbsolute(idOrFolder)) return loadModel(idOrFolder, this.#hashes);
+    if (isAbsolute(idOrFolder)) {
+      const model = await loadModel(idOrFolder, this.#hashes);
+      return withRoutes(model, (id) => this.resolve(id));
+    }
 
     const direct = await this.#direct(idOrFolder);
     if (direct !== undefined) return direct;
@@ -76,11 +81,9 @@ export class ModelRegistry {
     const found = entries.find(({ id }) => id === idOrFolder);
     if (found?.error) throw found.error;
     if (found?.model) return found.model;
-    const installed = entries.map(({ id }) => id).join(', ') || 'none';
-    throw new EmotionError(
-      'model.not-found',
-      `No model "${idOrFolder}" in ${this.folders.join(', ')}; installed: ${installed}`,
-      { model: idOrFolder, installed },
+    throw this.#notFound(
+      idOrFolder,
+      entries.map(({ id }) => id),
     );
   }
 
@@ -89,7 +92,8 @@ export class ModelRegistry {
     const [first] = this.folders;
     if (first === undefined || !/^[a-z0-9][a-z0-9._-]*$/.test(id)) return undefined;
     const model = await loadModel(join(first, id), this.#hashes).catch(() => undefined);
-    return model?.manifest.id === id ? model : undefined;
+    if (model?.manifest.id !== id) return undefined;
+    return withRoutes(model, (target) => this.resolve(target));
   }
 
   async #scan(): Promise<Entry[]> {
@@ -100,7 +104,31 @@ export class ModelRegistry {
         if (!byId.has(entry.id)) byId.set(entry.id, entry);
       }
     }
+    const targets = new Map(byId);
+    for (const { id, folder, model } of targets.values()) {
+      if (model?.manifest.routes === undefined) continue;
+      const entry = await withRoutes(model, (target) => this.#target(targets, target)).then(
+        (routed): Entry => ({ id, folder, model: routed }),
+        (error: EmotionError): Entry => ({ id, folder, error }),
+      );
+      byId.set(id, entry);
+    }
     return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #target(entries: ReadonlyMap<string, Entry>, id: string): Promise<InstalledModel> {
+    const found = entries.get(id);
+    if (found?.model) return Promise.resolve(found.model);
+    return Promise.reject(found?.error ?? this.#notFound(id, [...entries.keys()].sort()));
+  }
+
+  #notFound(id: string, ids: readonly string[]): EmotionError {
+    const installed = ids.join(', ') || 'none';
+    return new EmotionError(
+      'model.not-found',
+      `No model "${id}" in ${this.folders.join(', ')}; installed: ${installed}`,
+      { model: id, installed },
+    );
   }
 
   async #read(folder: string): Promise<Entry> {
@@ -135,8 +163,9 @@ async function modelFolders(parent: string): Promise<string[]> {
 }
 
 /** What a picker shows of a model. */
-export function summarise({ manifest, folder }: InstalledModel): ModelSummary {
-  const { files, metrics } = manifest;
+export function summarise(model: InstalledModel): ModelSummary {
+  const { manifest, folder } = model;
+  const { metrics } = manifest;
   const headline = metrics.find((metric) => metric.headline);
   return {
     id: manifest.id,
@@ -147,10 +176,24 @@ export function summarise({ manifest, folder }: InstalledModel): ModelSummary {
     architecture: manifest.architecture,
     languages: manifest.languages,
     labels: manifest.labels,
-    precisions: (['fp32', 'fp16', 'int8'] as const).filter((one) => files[one]),
-    bytes: (files[files.default]?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0),
+    precisions: (['fp32', 'fp16', 'int8'] as const).filter((one) =>
+      graphs(model).every(({ manifest: { files } }) => files[one]),
+    ),
+    bytes: graphs(model).reduce((sum, one) => sum + bytesOf(one), 0),
     licence: manifest.licence,
     metrics,
     ...(headline && { headline }),
+    ...(manifest.routes && { routes: manifest.routes }),
   };
+}
+
+/** The models that have graphs: the model itself, or those that a router chooses from. */
+function graphs(model: InstalledModel): InstalledModel[] {
+  if (model.manifest.routes === undefined) return [model];
+  const { zh, en } = model.routes ?? {};
+  return [...new Set([zh, en])].filter((target) => target !== undefined);
+}
+
+function bytesOf({ manifest: { files } }: InstalledModel): number {
+  return (files[files.default]?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0);
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { EmotionError } from '../emotion/error';
+import type { Locale } from '../emotion/labels';
 import type { TextSample } from '../emotion/sample';
 import type { Manifest } from '../models/manifest';
 import type { PrepareOptions } from '../text/prepare';
@@ -13,6 +14,8 @@ export interface TextModel {
   readonly folder: string;
   /** Changes when the model's files do; default: the manifest itself. */
   readonly hash?: string;
+  /** Of a router: its models. */
+  readonly routes?: Readonly<Record<Locale, Pick<TextModel, 'manifest' | 'folder'>>>;
 }
 
 export interface TextPoolOptions extends Omit<WorkerPoolOptions, 'filename'> {
@@ -85,12 +88,12 @@ export class TextPool {
    * @throws EmotionError what is wrong with the model's manifest or tokenizer, as
    * `TextPreparer.load`; then nothing is held
    */
-  async open({ manifest, folder, hash }: TextModel): Promise<TextPreparation> {
+  async open({ manifest, folder, hash, routes }: TextModel): Promise<TextPreparation> {
     const json = JSON.stringify(manifest);
     const key = `${folder}\n${hash ?? json}`;
     let model = this.#models.get(key);
     if (model === undefined) {
-      model = { task: { key, folder, manifest: json }, users: 0 };
+      model = { task: { key, folder, manifest: json, ...routesOf(routes) }, users: 0 };
       this.#models.set(key, model);
     }
     model.users++;
@@ -235,6 +238,15 @@ export class TextPool {
     this.#workers = undefined;
     await workers?.close();
   }
+}
+
+function routesOf(routes: TextModel['routes']): Pick<TextTask, 'routes'> {
+  if (routes === undefined) return {};
+  const route = ({ manifest, folder }: Pick<TextModel, 'manifest' | 'folder'>) => ({
+    folder,
+    manifest: JSON.stringify(manifest),
+  });
+  return { routes: { zh: route(routes.zh), en: route(routes.en) } };
 }
 
 function settle(call: Call, answer: TextAnswers[number]): void {

@@ -5,6 +5,7 @@ import type { LocalEngineOptions } from '../../lib/engine/engine';
 import { EnginePool } from '../../lib/engine/engine-pool';
 import { EXECUTION_PROVIDERS, executionProvidersFor } from '../../lib/engine/execution-providers';
 import { LocalEngine } from '../../lib/engine/local-engine';
+import { RoutingEngine } from '../../lib/engine/routing-engine';
 import { toFlowError } from '../../lib/flow/failure';
 import { sharedCatalogue } from '../../lib/flow/host';
 import { ModelAccess, type ModelServices } from '../../lib/flow/model-access';
@@ -47,11 +48,14 @@ interface Settings extends NodeAPISettingsWithData {
 export default function register(RED: NodeAPI<Settings>): void {
   const catalogue = sharedCatalogue((key, options) => RED._(key, options));
   const registry = new ModelRegistry([userModels(RED.settings), shippedModels()]);
+  const engines: EnginePool<Partial<LocalEngineOptions>> = new EnginePool((model, options) =>
+    model.routes === undefined
+      ? new LocalEngine(model, options)
+      : new RoutingEngine(model, model.routes, (target) => engines.acquire(target, options)),
+  );
   const services: ModelServices = {
     registry,
-    engines: new EnginePool(
-      (model, options: Partial<LocalEngineOptions>) => new LocalEngine(model, options),
-    ),
+    engines,
     texts: new TextPool(),
   };
 
