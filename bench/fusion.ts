@@ -78,7 +78,9 @@ export const fusion: RowGroup = {
       expected: MODALITIES,
       waitMs: 1_000,
       sizeOf: resultBytes,
-      onEvent: ({ members }) => (last = fuse(Object.values(members), { method: attention })),
+      onEvent: ({ members }) => {
+        last = fuse(Object.values(members), { method: attention });
+      },
     });
     const joinByKey = (i: number): unknown => {
       for (const result of events[i]!)
@@ -90,7 +92,9 @@ export const fusion: RowGroup = {
       stepMs: 1_000,
       waitMs: 5_000,
       sizeOf: resultBytes,
-      onEvent: ({ members }) => (last = members),
+      onEvent: ({ members }) => {
+        last = members;
+      },
     });
     const joinByTime = (i: number): unknown => {
       for (const value of events[i]!) {
