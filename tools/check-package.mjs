@@ -44,9 +44,9 @@ const npm = (args, cwd) =>
 
 let nodeRed;
 try {
-  const [packed] = JSON.parse(
-    npm(['pack', '--json', '--ignore-scripts', '--pack-destination', userDir], root),
-  );
+  // `prepare` builds first and writes to the same output.
+  const output = npm(['pack', '--json', '--pack-destination', userDir], root);
+  const [packed] = JSON.parse(output.slice(output.search(/^\[$/m)));
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   console.log(
     `${packed.filename}: ${megabytes(packed.size)} packed, ` +
