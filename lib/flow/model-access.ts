@@ -15,14 +15,17 @@ export interface ModelChoice {
   readonly allowOverride: boolean;
 }
 
-/** How long a model that failed is left alone before it is tried again. */
+/** How long a model that failed is left alone: doubled each time that it fails to run. */
 const RETRY_AFTER_MS = 500;
+const LONGEST_REST_MS = 8_000;
 
 interface Opened {
   readonly model: Promise<InstalledModel>;
   lease?: EngineLease;
-  texts?: Promise<TextPreparation>;
+  texts?: Promise<TextPreparation> | undefined;
   retryAt?: number;
+  /** How often the model failed to run since it last did. */
+  failures: number;
 }
 
 /** What all model configurations share. */
@@ -80,7 +83,7 @@ export class ModelAccess {
     options: PrepareOptions,
   ): Promise<TextSample[]> {
     return this.#use(requested, async (opened, model) => {
-      opened.texts ??= this.services.texts.open(model);
+      opened.texts ??= this.#openTexts(opened, model);
       return (await opened.texts).prepare(texts, options);
     });
   }
@@ -113,7 +116,9 @@ export class ModelAccess {
     const model = await opened.model;
     if (this.#closed) throw new EmotionError('engine.closed', 'The model configuration was closed');
     try {
-      return await task(opened, model);
+      const result = await task(opened, model);
+      opened.failures = 0;
+      return result;
     } catch (error) {
       if (isModelError(error)) this.#discard(reference, opened, error);
       throw error;
@@ -160,12 +165,23 @@ export class ModelAccess {
   #open(reference: string): Opened {
     const known = this.#opened.get(reference);
     if (known && (known.retryAt === undefined || performance.now() < known.retryAt)) return known;
-    const opened: Opened = { model: this.services.registry.resolve(reference) };
+    const opened: Opened = {
+      model: this.services.registry.resolve(reference),
+      failures: known?.failures ?? 0,
+    };
     opened.model.catch(() => {
       opened.retryAt = performance.now() + RETRY_AFTER_MS;
     });
     this.#opened.set(reference, opened);
     return opened;
+  }
+
+  #openTexts(opened: Opened, model: InstalledModel): Promise<TextPreparation> {
+    const texts = this.services.texts.open(model);
+    texts.catch(() => {
+      if (opened.texts === texts) opened.texts = undefined;
+    });
+    return texts;
   }
 
   #acquire(model: InstalledModel): EngineLease {
@@ -179,7 +195,9 @@ export class ModelAccess {
     if (this.#opened.get(reference) !== opened) return;
     const model = Promise.reject(error);
     model.catch(() => undefined);
-    this.#opened.set(reference, { model, retryAt: performance.now() + RETRY_AFTER_MS });
+    const failures = opened.failures + 1;
+    const rest = Math.min(LONGEST_REST_MS, RETRY_AFTER_MS * 2 ** (failures - 1));
+    this.#opened.set(reference, { model, failures, retryAt: performance.now() + rest });
     opened.lease?.engine.off('status', this.#forward);
     release(opened).catch(() => undefined);
   }

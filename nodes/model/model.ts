@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path';
+import type { RequestHandler } from 'express';
 import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
 import { EmotionError } from '../../lib/emotion/error';
 import type { LocalEngineOptions } from '../../lib/engine/engine';
@@ -108,12 +109,12 @@ export default function register(RED: NodeAPI<Settings>): void {
     );
   });
 
-  RED.httpAdmin.get('/emotion-model/card', mayRead, (request, response, next) => {
+  const mayReadCard: RequestHandler = (request, response, next) => {
     const { model } = request.query;
-    if (typeof model === 'string' && isAbsolute(model)) mayWrite(request, response, next);
-    else next();
-  });
-  RED.httpAdmin.get('/emotion-model/card', mayRead, (request, response) => {
+    const isFolder = typeof model === 'string' && isAbsolute(model);
+    (isFolder ? mayWrite : mayRead)(request, response, next);
+  };
+  RED.httpAdmin.get('/emotion-model/card', mayReadCard, (request, response) => {
     const { model } = request.query;
     registry
       .resolve(typeof model === 'string' ? model : '')

@@ -193,7 +193,9 @@ describe('the HTTP API', function () {
       );
     await choose('missing');
     await nodeRed.ready();
-    expect((await post({ text: 'a' })).body).to.include({ status: 503, code: 'model.not-found' });
+    const { body } = await post({ text: 'a' });
+    expect(body).to.include({ status: 503, code: 'model.not-found' });
+    expect(JSON.stringify(body)).not.to.contain(nodeRed.userDir);
     await nodeRed.deploy(
       flows.map((node) => (node.type === 'emotion-infer' ? { ...node, model: '' } : node)),
     );

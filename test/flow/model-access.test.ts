@@ -1,0 +1,179 @@
+import { EventEmitter } from 'node:events';
+import { expect } from 'chai';
+import { EmotionError } from '../../lib/emotion/error';
+import type { Engine, EngineStatus } from '../../lib/engine/engine';
+import { ModelAccess, modelAccessOf, type ModelServices } from '../../lib/flow/model-access';
+import type { InstalledModel } from '../../lib/models/model';
+import type { PrepareOptions } from '../../lib/text/prepare';
+
+const OPTIONS: PrepareOptions = { language: 'auto', split: 'text', stopWords: 'default' };
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Services whose every part can be made to fail, and that count what is held. */
+class Services implements ModelServices {
+  resolved = 0;
+  acquired = 0;
+  released = 0;
+  opened = 0;
+  closed = 0;
+  resolveError: EmotionError | undefined;
+  openError: EmotionError | undefined;
+  readonly engine = new EventEmitter();
+
+  readonly registry = {
+    resolve: (id: string): Promise<InstalledModel> => {
+      this.resolved += 1;
+      if (this.resolveError) return Promise.reject(this.resolveError);
+      return Promise.resolve({ manifest: { id }, folder: `/${id}`, hash: id } as InstalledModel);
+    },
+    list: () => Promise.resolve([{ id: 'one' }, { id: 'two' }] as never),
+  };
+
+  readonly engines = {
+    acquire: () => {
+      this.acquired += 1;
+      return {
+        engine: this.engine as unknown as Engine,
+        release: () => {
+          this.released += 1;
+          return Promise.resolve();
+        },
+      };
+    },
+  };
+
+  readonly texts = {
+    open: () => {
+      if (this.openError) return Promise.reject(this.openError);
+      this.opened += 1;
+      return Promise.resolve({
+        prepare: () => Promise.resolve([]),
+        close: () => {
+          this.closed += 1;
+          return Promise.resolve();
+        },
+      });
+    },
+  };
+}
+
+function access(services: Services, reference = 'one', allowOverride = false): ModelAccess {
+  return new ModelAccess(services, { reference, engine: {}, allowOverride });
+}
+
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'fine',
+    (error: unknown) => (error as EmotionError).code,
+  );
+const use = (from: ModelAccess, requested?: unknown) =>
+  from.infer(requested, (_engine, { manifest }) => Promise.resolve(manifest.id));
+const failing = (from: ModelAccess, code: 'model.load-failed' | 'engine.timeout') =>
+  codeOf(from.infer(undefined, () => Promise.reject(new EmotionError(code, code))));
+
+describe('ModelAccess', () => {
+  it('reads the model and takes the engine once, when they are first needed', async () => {
+    const services = new Services();
+    const one = access(services);
+    expect([services.resolved, services.acquired]).to.deep.equal([0, 0]);
+    await Promise.all([one.model(), one.model(), use(one), use(one)]);
+    expect([services.resolved, services.acquired]).to.deep.equal([1, 1]);
+  });
+
+  it('gives back everything when it is closed, and nothing is opened after that', async () => {
+    const services = new Services();
+    const one = access(services, 'one', true);
+    await Promise.all([use(one), use(one, 'two'), one.prepareTexts(undefined, ['a'], OPTIONS)]);
+    await one.close();
+    expect([services.acquired, services.released]).to.deep.equal([2, 2]);
+    expect([services.opened, services.closed]).to.deep.equal([1, 1]);
+    expect(await codeOf(use(one))).to.equal('engine.closed');
+    expect(services.acquired).to.equal(2);
+  });
+
+  it('does not open an engine for a message that was on its way when it closed', async () => {
+    const services = new Services();
+    const one = access(services);
+    const late = codeOf(use(one));
+    await one.close();
+    expect(await late).to.equal('engine.closed');
+    expect(services.acquired).to.equal(0);
+  });
+
+  it('leaves a missing model alone for a moment, then looks again', async () => {
+    const services = new Services();
+    services.resolveError = new EmotionError('model.not-found', 'none');
+    const one = access(services);
+    expect(await codeOf(use(one))).to.equal('model.not-found');
+    expect(await codeOf(use(one))).to.equal('model.not-found');
+    expect(services.resolved).to.equal(1);
+    services.resolveError = undefined;
+    await sleep(550);
+    expect(await use(one)).to.equal('one');
+  });
+
+  it('reads a model that failed to load anew, after a rest that grows', async () => {
+    const services = new Services();
+    const one = access(services);
+    expect(await failing(one, 'model.load-failed')).to.equal('model.load-failed');
+    expect(services.released).to.equal(1);
+    await sleep(550);
+    expect(await failing(one, 'model.load-failed')).to.equal('model.load-failed');
+    await sleep(550);
+    expect(await codeOf(use(one))).to.equal('model.load-failed');
+    expect(services.acquired).to.equal(2);
+    await sleep(500);
+    expect(await use(one)).to.equal('one');
+    expect(services.acquired).to.equal(3);
+  });
+
+  it('keeps the engine when a run fails', async () => {
+    const services = new Services();
+    const one = access(services);
+    expect(await failing(one, 'engine.timeout')).to.equal('engine.timeout');
+    expect(await use(one)).to.equal('one');
+    expect([services.acquired, services.released]).to.deep.equal([1, 0]);
+  });
+
+  it('opens the text front end again after a failure that has passed', async () => {
+    const services = new Services();
+    const one = access(services);
+    services.openError = new EmotionError('worker.failed', 'out of memory');
+    const prepare = () => codeOf(one.prepareTexts(undefined, ['a'], OPTIONS));
+    expect(await prepare()).to.equal('worker.failed');
+    services.openError = undefined;
+    expect(await prepare()).to.equal('fine');
+  });
+
+  it('takes what a message asks for only where that is allowed, and only by id', async () => {
+    const services = new Services();
+    const free = access(services, 'one', true);
+    expect(await use(free, 'two')).to.equal('two');
+    expect(await codeOf(use(free, 'three'))).to.equal('input.wrong-model');
+    expect(await codeOf(use(free, '/folder'))).to.equal('input.wrong-model');
+    for (const nothing of [undefined, null, '', 7, {}]) {
+      expect(await use(free, nothing)).to.equal('one');
+    }
+    expect(await use(access(services), 'two')).to.equal('one');
+  });
+
+  it('tells what becomes of the engine until nobody listens', async () => {
+    const services = new Services();
+    const one = access(services);
+    const states: string[] = [];
+    const stop = one.watch(({ state }: EngineStatus) => states.push(state));
+    await use(one);
+    services.engine.emit('status', { state: 'ready' });
+    stop();
+    services.engine.emit('status', { state: 'closed' });
+    expect(states).to.deep.equal(['ready']);
+  });
+
+  it('says that no model is chosen', async () => {
+    for (const none of [modelAccessOf(null), modelAccessOf({}), access(new Services(), '')]) {
+      expect(await codeOf(none.model())).to.equal('model.not-configured');
+      const work = none.infer(undefined, () => Promise.resolve());
+      expect(await codeOf(work)).to.equal('model.not-configured');
+    }
+  });
+});
