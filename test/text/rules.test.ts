@@ -23,10 +23,13 @@ describe('applyRules', () => {
     cutter = await loadJieba();
   });
 
-  it('changes nothing by default: no rule ships before it is measured', () => {
-    expect(DEFAULT_RULES).to.deep.equal({});
+  it('applies by default only what was measured to cost no model a point: degree words', () => {
+    expect(DEFAULT_RULES).to.have.all.keys('degree');
     const scores = { happy: 0.7, sad: 0.3 };
     expect(applyRules(scores, features('not happy'))).to.deep.equal({ scores, rules: [] });
+    const { scores: raised, rules } = applyRules(scores, features('very happy'));
+    expect(rules).to.deep.equal(['degree']);
+    expect(raised.happy).to.be.above(0.7);
   });
 
   const raised: [string, keyof typeof CANDIDATE_RULES, string, string][] = [
