@@ -181,7 +181,7 @@ export class FfmpegProcess {
         if (child === undefined) return;
         this.child = child;
         adopt(child);
-        if (this.stopped || this.verdict) end(child);
+        if (this.stopped || this.verdict) this.drop();
         // 'close' comes after the streams have been read to their end.
         child.once('close', (code, signal) => {
           if (this.verdict) return settle(this.verdict);
@@ -245,17 +245,27 @@ export class FfmpegProcess {
 
   /** Ends the process and waits until it is gone. Safe to call more than once. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    if (this.child) end(this.child);
-    this.output.resume();
+    // What has failed already stays a failure, also for a reader that stops because of it.
+    if (!this.verdict) this.stopped = true;
+    this.drop();
     await this.ended.catch(() => undefined);
   }
 
   private fail(error: EmotionError): void {
     if (this.verdict || this.settled) return;
     this.verdict = error;
-    if (this.child) end(this.child);
-    this.output.resume();
+    this.drop();
+  }
+
+  /**
+   * Ends the process and gives up what it has written: while a full pipe waits for a reader that is
+   * gone, the process does not count as closed.
+   */
+  private drop(): void {
+    if (!this.child) return;
+    end(this.child);
+    this.child.stdout?.destroy();
+    this.output.destroy();
   }
 }
 
