@@ -3,6 +3,7 @@
  * rows is one file; add it to GROUPS.
  */
 import { cpus } from 'node:os';
+import { audio } from './audio';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
 import { fusion, ngrams } from './fusion';
@@ -11,7 +12,7 @@ import { benchModel } from './texts';
 import { throughput } from './throughput';
 import { faces } from './video';
 
-const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams, faces];
+const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams, faces, audio];
 
 function table(title: string, rows: readonly BenchRow[]): string {
   const headings = [title, ...Object.keys(rows[0]?.columns ?? {})];

@@ -10,6 +10,7 @@ export interface FeatureCommand {
 /** One file a modality; loaded on use, so that `text` does not load what `video` needs. */
 const COMMANDS: Readonly<Record<string, () => Promise<FeatureCommand>>> = {
   text: async () => (await import('./features-text.js')).textFeatures,
+  audio: async () => (await import('./features-audio.js')).audioFeatures,
   video: async () => (await import('./features-video.js')).videoFeatures,
 };
 

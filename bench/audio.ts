@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Meyda from 'meyda';
+import { EnergyGate } from '../lib/audio/energy-gate';
+import { DEFAULT_FRONT_END, FrontEnd } from '../lib/audio/log-mel';
+import { AudioPreparer } from '../lib/audio/prepare';
+import { loadSilero, SileroScorer } from '../lib/audio/silero';
+import { decodeWhole } from '../lib/media/decode';
+import { audioPreprocessing, type Manifest } from '../lib/models/manifest';
+import { figure, median, type BenchRow, type RowGroup } from './row';
+
+const SECONDS = 30;
+const ROUNDS = 3;
+
+/** A file to decode: a tone that moves, with noise, as MP3 at 44.1 kHz. */
+function makeFile(folder: string): string {
+  const path = join(folder, 'bench.mp3');
+  const source = `aevalsrc=0.3*sin(2*PI*(150+40*sin(t))*t)*(1+sin(25*t))/2+0.02*random(0):d=${SECONDS}:s=44100`;
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', source, path]);
+  return path;
+}
+
+function preparer(): AudioPreparer {
+  const preprocessing = audioPreprocessing.parse({
+    kind: 'audio',
+    frontEnd: 1,
+    inputs: { mel: 'log-mel' },
+  });
+  // The preparer reads no more of a manifest than its id and this part.
+  const manifest = { id: 'bench', modality: 'audio', preprocessing };
+  return new AudioPreparer(manifest as unknown as Manifest);
+}
+
+/** File → windows of 128 × 64, on one core, as seconds of sound a second. */
+export const audio: RowGroup = {
+  id: 'audio',
+  title: `${SECONDS} s of MP3 → features, one thread`,
+  async measure(): Promise<BenchRow[]> {
+    const folder = mkdtempSync(join(tmpdir(), 'emotion-bench-'));
+    try {
+      const path = makeFile(folder);
+      // Another name a round: nothing may be kept from one to the next.
+      const copies = Array.from({ length: ROUNDS + 1 }, (_, round) => {
+        const copy = join(folder, `${round}.mp3`);
+        writeFileSync(copy, readFileSync(path));
+        return copy;
+      });
+      const front = preparer();
+      const frontEnd = new FrontEnd();
+      const model = await loadSilero();
+      const { data } = await decodeWhole({ kind: 'file', path });
+
+      const time = async (work: (round: number) => unknown): Promise<number> => {
+        await work(0);
+        const times: number[] = [];
+        for (let round = 1; round <= ROUNDS; round += 1) {
+          const startedAt = performance.now();
+          await work(round);
+          times.push(performance.now() - startedAt);
+        }
+        return median(times);
+      };
+      const decoded = async (round: number) =>
+        (await decodeWhole({ kind: 'file', path: copies[round] ?? path })).data;
+
+      const whole = await time(async (round) => frontEnd.analyse(await decoded(round)));
+      const rows: [string, number][] = [
+        ['decoding and 128 log-mel bands', whole],
+        ['the same with loudness, pitch, statistics, energy gate', await time(async (round) => front.prepare(await decoded(round), new EnergyGate()))],
+        ['the same with the Silero net', await time(async (round) => front.prepare(await decoded(round), new SileroScorer(model)))],
+        ['128 log-mel bands alone', await time(() => frontEnd.analyse(data))],
+        ["Meyda's own melBands alone, 128", await time(() => meydaMelBands(data))],
+        ['Silero net alone', await time(() => new SileroScorer(model).score(data))],
+      ]; // prettier-ignore
+      return rows.map(([name, ms]) => ({
+        name,
+        columns: {
+          'x real time': figure((SECONDS * 1000) / ms),
+          'ms/s': figure(ms / SECONDS),
+          ratio: figure(ms / whole),
+        },
+      }));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+/** What a flow that uses Meyda directly would do: its dense bank, the same frames. */
+function meydaMelBands(samples: Float32Array): number {
+  const { fftSize, hopLength, sampleRateHz, bands } = DEFAULT_FRONT_END;
+  Meyda.bufferSize = fftSize;
+  Meyda.sampleRate = sampleRateHz;
+  Meyda.melBands = bands;
+  Meyda.windowingFunction = 'hanning';
+  let frames = 0;
+  for (let at = 0; at + fftSize <= samples.length; at += hopLength) {
+    Meyda.extract('melBands', samples.subarray(at, at + fftSize));
+    frames += 1;
+  }
+  return frames;
+}
