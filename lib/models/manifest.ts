@@ -25,7 +25,11 @@ const tensorSpec = z.strictObject({
 });
 
 const output = z.strictObject({
-  /** `logits`: before softmax, one per label. `token-weights`, `time-weights`: attention, sums to 1 a row. */
+  /**
+   * `logits`: before softmax, one per label. `token-weights`, `time-weights`: attention, sums to 1 a
+   * row. `saliency`: `[batch, height, width]`, how much each part of the row's last picture spoke for
+   * the label with the highest logit; numbers from 0 on, in any unit.
+   */
   kind: z.enum(['logits', 'token-weights', 'time-weights', 'saliency']),
   shape: z.array(dimension).min(1),
 });
@@ -108,6 +112,43 @@ export const audioPreprocessing = z.strictObject({
   inputs: z.record(z.string(), z.enum(AUDIO_FEATURES)),
 });
 
+/** What a model's input of faces can be. */
+export const VIDEO_FEATURES = ['face-clip'] as const;
+
+/**
+ * How `lib/video` turns faces into inputs: squares that are turned until the eyes are level and framed
+ * as `lib/video/face-crop.ts` says, values 0–1, in clips of one face.
+ */
+export const videoPreprocessing = z.strictObject({
+  kind: z.literal('video'),
+  /** Version of the framing and scaling in `lib/video` that the model was trained with. */
+  frontEnd: z.literal(1),
+  crop: z
+    .strictObject({
+      /** Side in pixels. */
+      side: z.int().min(16).max(256).default(48),
+      colour: z.literal('grey').default('grey'),
+    })
+    .prefault({}),
+  clip: z
+    .strictObject({
+      /** Pictures of a clip, at most. */
+      frames: z.int().min(1).max(64).default(16),
+      /** Longest clip, and from the start of a clip to the start of the next. */
+      seconds: z.number().positive().max(60).default(1.6),
+      stepSeconds: z.number().positive().max(60).default(0.8),
+      /**
+       * What becomes of a face that was seen in fewer pictures, a still with one above all. `repeat`:
+       * each picture stands for as many frames as bring the clip to its full number. `none`: the
+       * clip has as many frames as there were pictures, from one on.
+       */
+      fill: z.enum(['repeat', 'none']).default('repeat'),
+    })
+    .prefault({}),
+  /** Input of the model → what it is given: `face-clip`, `[batch, frames, 1, side, side]`. */
+  inputs: z.record(z.string(), z.enum(VIDEO_FEATURES)),
+});
+
 const metric = z.strictObject({
   name: z.string(),
   value: z.number(),
@@ -144,7 +185,11 @@ export const manifestSchema = z.strictObject({
   }),
   inputs: z.record(z.string(), tensorSpec),
   outputs: z.record(z.string(), output),
-  preprocessing: z.discriminatedUnion('kind', [textPreprocessing, audioPreprocessing]),
+  preprocessing: z.discriminatedUnion('kind', [
+    textPreprocessing,
+    audioPreprocessing,
+    videoPreprocessing,
+  ]),
   calibration: z.strictObject({
     /** Logits are divided by it before softmax; one value, or one per language. */
     temperature: z.union([z.number().positive(), z.record(z.string(), z.number().positive())]),
@@ -186,6 +231,7 @@ export type OutputSpec = z.infer<typeof output>;
 export type Precision = Manifest['files']['default'];
 export type TextPreprocessing = z.infer<typeof textPreprocessing>;
 export type AudioPreprocessing = z.infer<typeof audioPreprocessing>;
+export type VideoPreprocessing = z.infer<typeof videoPreprocessing>;
 export type AudioFeature = (typeof AUDIO_FEATURES)[number];
 
 /** One thing that is wrong with a manifest. */
@@ -323,6 +369,9 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
   if (preprocessing.kind === 'audio') {
     audioContradictions(manifest, preprocessing, expect);
   }
+  if (preprocessing.kind === 'video') {
+    videoContradictions(manifest, preprocessing, expect);
+  }
   const kinds = Object.entries(outputs).map(([name, output]) => ({ name, ...output }));
   for (const { name, shape, kind } of kinds) {
     expect(shape[0] === 'batch', ['outputs', name, 'shape', 0], 'batch');
@@ -339,6 +388,9 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
         ['outputs', name, 'shape'],
         '[batch, tokens]',
       );
+    }
+    if (kind === 'saliency') {
+      expect(shape.length === 3, ['outputs', name, 'shape'], '[batch, height, width]');
     }
   }
   expect(
@@ -400,12 +452,42 @@ function audioContradictions(
       );
     }
   }
-  for (const name of Object.keys(inputs)) {
+  inputContradictions(inputs, sources, AUDIO_FEATURES, expect);
+}
+
+function videoContradictions(
+  { inputs }: Manifest,
+  { crop, clip, inputs: sources }: VideoPreprocessing,
+  expect: (holds: boolean, path: (string | number)[], expected: string) => void,
+): void {
+  inputContradictions(inputs, sources, VIDEO_FEATURES, expect);
+  const frames = clip.fill === 'none' ? 'frames' : clip.frames;
+  const shape = ['batch', frames, 1, crop.side, crop.side];
+  for (const [name, input] of Object.entries(inputs)) {
     expect(
-      Object.hasOwn(sources, name),
-      ['preprocessing', 'inputs', name],
-      AUDIO_FEATURES.join(' | '),
+      shape.join() === input.shape.join(),
+      ['inputs', name, 'shape'],
+      `[${shape.join(', ')}] (preprocessing)`,
     );
+    expect(input.type === 'float32', ['inputs', name, 'type'], 'float32');
+    // Filling would be black pictures, which are content to the model.
+    expect(
+      clip.fill !== 'none' || input.padding === null,
+      ['inputs', name, 'padding'],
+      'null (clips of different length cannot share a batch)',
+    );
+  }
+}
+
+/** Every input of the graph has a source, and every source an input. */
+function inputContradictions(
+  inputs: Manifest['inputs'],
+  sources: Readonly<Record<string, string>>,
+  features: readonly string[],
+  expect: (holds: boolean, path: (string | number)[], expected: string) => void,
+): void {
+  for (const name of Object.keys(inputs)) {
+    expect(Object.hasOwn(sources, name), ['preprocessing', 'inputs', name], features.join(' | '));
   }
   for (const name of Object.keys(sources)) {
     expect(
