@@ -48,14 +48,18 @@ window.emotionEditor = (() => {
     return `${value < 0.1 ? value.toFixed(3) : value.toFixed(1)} MB`;
   }
 
-  /** One line about a model: architecture, languages, size, headline metric, licence. */
+  /** One line about a model: architecture, languages, size, headline metrics, licence. */
   function facts(model) {
-    const parts = [model.architecture];
-    if (model.languages.length > 0) parts.push(model.languages.join(', '));
+    const parts = [];
+    if (model.routes) {
+      for (const [from, to] of Object.entries(model.routes)) parts.push(`${from} → ${to}`);
+    } else {
+      parts.push(model.architecture);
+      if (model.languages.length > 0) parts.push(model.languages.join(', '));
+    }
     parts.push(megabytes(model.bytes));
-    if (model.headline) {
-      const { name, value, dataset } = model.headline;
-      parts.push(`${name} ${value} (${dataset})`);
+    for (const { name, value, dataset, headline } of model.metrics) {
+      if (headline) parts.push(`${name} ${value} (${dataset})`);
     }
     parts.push(model.licence.weights);
     return parts;

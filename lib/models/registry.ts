@@ -5,6 +5,9 @@ import { FileHashes } from './file-hashes';
 import type { Manifest, Precision, Routes } from './manifest';
 import { loadModel, MANIFEST_FILE, withRoutes, type InstalledModel } from './model';
 
+/** A measurement; of a router, with the id of the model that was measured. */
+export type SummaryMetric = Manifest['metrics'][number] & { readonly model?: string };
+
 /** What a picker shows of an installed model. */
 export interface ModelSummary {
   readonly id: string;
@@ -20,9 +23,10 @@ export interface ModelSummary {
   /** Bytes of the default graph and the tokenizer. */
   readonly bytes: number;
   readonly licence: Manifest['licence'];
-  readonly metrics: Manifest['metrics'];
-  /** The metric that stands for the model. */
-  readonly headline?: Manifest['metrics'][number];
+  /** Of a router without its own: those of its models. */
+  readonly metrics: readonly SummaryMetric[];
+  /** The metric that stands for the model; a router has one for each of its models, in `metrics`. */
+  readonly headline?: SummaryMetric;
   /** Of a router: the ids of the models that it chooses from. */
   readonly routes?: Routes;
   readonly error?: never;
@@ -165,8 +169,8 @@ async function modelFolders(parent: string): Promise<string[]> {
 /** What a picker shows of a model. */
 export function summarise(model: InstalledModel): ModelSummary {
   const { manifest, folder } = model;
-  const { metrics } = manifest;
-  const headline = metrics.find((metric) => metric.headline);
+  const metrics = metricsOf(model);
+  const headline = metrics.find((metric) => metric.headline && metric.model === undefined);
   return {
     id: manifest.id,
     folder,
@@ -192,6 +196,14 @@ function graphs(model: InstalledModel): InstalledModel[] {
   if (model.manifest.routes === undefined) return [model];
   const { zh, en } = model.routes ?? {};
   return [...new Set([zh, en])].filter((target) => target !== undefined);
+}
+
+function metricsOf(model: InstalledModel): readonly SummaryMetric[] {
+  const { metrics, routes } = model.manifest;
+  if (routes === undefined || metrics.length > 0) return metrics;
+  return graphs(model).flatMap(({ manifest }) =>
+    manifest.metrics.map((metric) => ({ ...metric, model: manifest.id })),
+  );
 }
 
 function bytesOf({ manifest: { files } }: InstalledModel): number {
