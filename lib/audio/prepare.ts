@@ -10,7 +10,7 @@ import type { Source } from '../emotion/source';
 import type { AudioFeature, AudioPreprocessing, Manifest } from '../models/manifest';
 import { delta, mfcc } from './cepstrum';
 import { Chroma } from './chroma';
-import { FrontEnd, frameCount, sampleCount, type FrontEndOptions } from './log-mel';
+import { FrontEnd, sampleCount, type FrontEndOptions } from './log-mel';
 import { SILENCE_DB, summariseLoudness } from './loudness';
 import { normaliseFixed, normaliseUtterance, RunningNormaliser } from './normalise';
 import { pitch, summarisePitch } from './pitch';
@@ -22,8 +22,15 @@ import { STATISTICS_NAMES, STATISTICS_VERSION, utteranceStatistics } from './sta
 export interface PrepareAudioOptions {
   /** `skip`: windows without speech get no row. `keep`: every window gets one. Default `skip`. */
   readonly silence?: 'skip' | 'keep';
+  /**
+   * Length of a window, at most the model's own, which is the default. A shorter one is brought to
+   * the size of the model's input as a sound that is shorter would be.
+   */
+  readonly windowMs?: number;
   /** From the start of a window to the start of the next; the manifest's `hopFrames` otherwise. */
   readonly hopMs?: number;
+  /** Seconds that the first sample of a whole sound stands for. Default 0. */
+  readonly startTime?: number;
   /** Adds a picture to `features.spectrogram`. */
   readonly spectrogram?: boolean | { readonly axes: boolean };
   /** Adds the coefficients over time to `features.mfcc`. */
@@ -61,7 +68,6 @@ const CHANNEL_HALF_LIFE = 20;
 export class AudioPreparer {
   readonly model: string;
   readonly frontEnd: FrontEndOptions;
-  readonly windowSamples: number;
   private readonly settings: AudioPreprocessing;
   private readonly analyser: FrontEnd;
 
@@ -83,12 +89,39 @@ export class AudioPreparer {
       ...preprocessing.mel,
     };
     this.analyser = new FrontEnd(this.frontEnd);
-    this.windowSamples = sampleCount(preprocessing.window.frames, this.frontEnd);
   }
 
-  /** Frames from window to window. */
-  hopFrames(hopMs: number | undefined): number {
-    if (hopMs === undefined) return this.settings.window.hopFrames;
+  /**
+   * Frames of a window.
+   *
+   * @throws {EmotionError} `input.unusable` for a window that is longer than the model's
+   */
+  windowFrames(windowMs: number | undefined): number {
+    const { frames } = this.settings.window;
+    if (windowMs === undefined) return frames;
+    const { hopLength, frameLength, sampleRateHz } = this.frontEnd;
+    const samples = (windowMs * sampleRateHz) / 1000;
+    const wanted = Math.max(1, Math.round((samples - frameLength) / hopLength) + 1);
+    if (windowMs > 0 && wanted <= frames) return wanted;
+    const most = Math.round((sampleCount(frames, this.frontEnd) * 1000) / sampleRateHz);
+    throw new EmotionError(
+      'input.unusable',
+      `Window: expected more than 0 and at most ${most} ms, the window of model "${this.model}", got ${windowMs}`,
+      { setting: 'windowMs', most, got: String(windowMs) },
+    );
+  }
+
+  /** Samples of a window. */
+  windowSamples(windowMs?: number): number {
+    return sampleCount(this.windowFrames(windowMs), this.frontEnd);
+  }
+
+  /** Frames from window to window; shorter windows overlap by the same share. */
+  hopFrames({ hopMs, windowMs }: Pick<PrepareAudioOptions, 'hopMs' | 'windowMs'>): number {
+    if (hopMs === undefined) {
+      const { frames, hopFrames } = this.settings.window;
+      return Math.max(1, Math.round((hopFrames * this.windowFrames(windowMs)) / frames));
+    }
     const { hopLength, sampleRateHz } = this.frontEnd;
     if (!(hopMs > 0)) {
       throw new EmotionError('input.unusable', `Hop: expected milliseconds above 0, got ${hopMs}`, {
@@ -120,12 +153,14 @@ export class AudioPreparer {
     const duration = samples.length / rate;
     const { samples: clean, replaced } = cleanSamples(samples);
     const about: Source = { duration: round(duration), sampleRate: rate, ...source };
+    const { startTime = 0 } = options;
+    const whole = { start: round(startTime), end: round(startTime + duration) };
     const loudness = summariseLoudness(clean);
 
     if (loudness.peakDb < SILENT_PEAK_DB || duration < SHORTEST) {
       const reason = loudness.peakDb < SILENT_PEAK_DB ? 'silence' : 'no-speech';
       const features = this.features(clean, { loudness, replaced, spans: [], method: scorer.method, duration }); // prettier-ignore
-      return this.empty(reason, about, features);
+      return this.empty(reason, [whole], about, features);
     }
 
     scorer.reset();
@@ -134,7 +169,7 @@ export class AudioPreparer {
     const features = this.features(clean, { loudness, replaced, spans, method: scorer.method, duration }); // prettier-ignore
 
     const padded = this.atLeastOneFrame(preEmphasis(clean, this.settings.preEmphasis));
-    const picture = this.analyse(padded, duration, this.hopFrames(options.hopMs));
+    const picture = this.analyse(padded, duration, options);
     const extra = this.extras(picture, options);
     const wanted =
       options.silence === 'keep'
@@ -144,14 +179,14 @@ export class AudioPreparer {
       .filter((window) => !wanted.includes(window))
       .map(({ start, end }): SkippedWindow => ({ start: round(start), end: round(end), reason: 'no-speech' })); // prettier-ignore
     const all = { ...features, ...extra, ...(skipped.length > 0 && { skipped }) };
-    if (wanted.length === 0) return this.empty('no-speech', about, all);
+    if (wanted.length === 0) return this.empty('no-speech', [whole], about, all);
     return {
       modality: 'audio',
       model: this.model,
       tensors: this.tensors(picture, wanted, clean),
       segments: wanted.map(({ start, end }): SampleSegment => ({
-        start: round(start),
-        end: round(end),
+        start: round(startTime + start),
+        end: round(startTime + end),
       })),
       source: about,
       features: all,
@@ -198,7 +233,7 @@ export class AudioPreparer {
     const picture = this.analyse(
       this.atLeastOneFrame(emphasised),
       duration,
-      1,
+      options,
       (logMel, frames) => {
         const newFrames = Math.ceil(heard.newSamples / this.frontEnd.hopLength);
         return this.settings.normalisation.kind === 'utterance'
@@ -216,7 +251,7 @@ export class AudioPreparer {
           ? undefined
           : 'no-speech';
     if (window === undefined || (reason !== undefined && options.silence !== 'keep')) {
-      return { ...this.empty(reason ?? 'no-speech', about, all), segments: [segment] };
+      return this.empty(reason ?? 'no-speech', [segment], about, all);
     }
     return {
       modality: 'audio',
@@ -236,6 +271,7 @@ export class AudioPreparer {
 
   private empty(
     reason: 'silence' | 'no-speech',
+    segments: readonly SampleSegment[],
     source: Source,
     features: AudioFeatures,
   ): AudioSample {
@@ -243,7 +279,7 @@ export class AudioPreparer {
       modality: 'audio',
       model: this.model,
       tensors: {},
-      segments: [],
+      segments,
       source,
       reason,
       features,
@@ -313,7 +349,7 @@ export class AudioPreparer {
   private analyse(
     samples: Float32Array,
     duration: number,
-    hopFrames: number,
+    options: PrepareAudioOptions,
     normalise: (logMel: Float32Array, frames: number) => Float32Array = (logMel) =>
       this.normalise(logMel),
   ): Picture {
@@ -327,7 +363,7 @@ export class AudioPreparer {
     if (sources.includes('mfcc')) rows.mfcc = this.cepstrum(decibels);
     if (chroma) rows.chroma = { rows: Chroma.CLASSES, data: chroma };
     rows['log-mel'] = { rows: bands, data: normalise(logMel, frames) };
-    return { decibels, frames, rows, windows: this.cut(frames, duration, hopFrames) };
+    return { decibels, frames, rows, windows: this.cut(frames, duration, options) };
   }
 
   private normalise(logMel: Float32Array): Float32Array {
@@ -355,9 +391,11 @@ export class AudioPreparer {
   }
 
   /** Where the windows lie. The last one ends with the sound, so that nothing said is left out. */
-  private cut(frames: number, duration: number, hopFrames: number): Window[] {
-    const { frames: size } = this.settings.window;
+  private cut(frames: number, duration: number, options: PrepareAudioOptions): Window[] {
+    const size = this.windowFrames(options.windowMs);
+    const hopFrames = this.hopFrames(options);
     const { hopLength, sampleRateHz } = this.frontEnd;
+    const windowSeconds = sampleCount(size, this.frontEnd) / sampleRateHz;
     const starts: number[] = [];
     for (let start = 0; start + size <= frames; start += hopFrames) starts.push(start);
     const last = starts.at(-1);
@@ -367,8 +405,9 @@ export class AudioPreparer {
       const start = (firstFrame * hopLength) / sampleRateHz;
       return {
         firstFrame,
+        frames: Math.min(size, frames - firstFrame),
         start,
-        end: Math.min(duration, start + this.windowSamples / sampleRateHz),
+        end: Math.min(duration, start + windowSeconds),
       };
     });
   }
@@ -400,11 +439,11 @@ export class AudioPreparer {
       if (!feature) continue;
       const { rows, data: all } = feature;
       const data = new Float32Array(windows.length * rows * size);
-      for (const [i, { firstFrame }] of windows.entries()) {
+      for (const [i, window] of windows.entries()) {
         for (let row = 0; row < rows; row += 1) {
           const from = row * picture.frames;
           const to = (i * rows + row) * size;
-          fillRow(data, to, size, all, from, firstFrame, picture.frames, fill);
+          fillRow(data, to, size, all, from, window, picture.frames, fill);
         }
       }
       const dims = source === 'log-mel' ? [windows.length, 1, rows, size] : [windows.length, rows, size]; // prettier-ignore
@@ -416,6 +455,8 @@ export class AudioPreparer {
 
 interface Window {
   readonly firstFrame: number;
+  /** Fewer than the model's input has: the rest is filled. */
+  readonly frames: number;
   /** Seconds. */
   readonly start: number;
   readonly end: number;
@@ -429,24 +470,24 @@ interface Picture {
   readonly windows: readonly Window[];
 }
 
-/** Copies one row of a window; behind the last frame the sound begins again, or there is silence. */
+/** Copies one row of a window; behind its last frame the window begins again, or there is silence. */
 function fillRow(
   out: Float32Array,
   to: number,
   size: number,
   all: Float32Array,
   from: number,
-  firstFrame: number,
+  window: Window,
   frames: number,
   fill: 'repeat' | 'silence',
 ): void {
-  const available = Math.min(size, frames - firstFrame);
-  out.set(all.subarray(from + firstFrame, from + firstFrame + available), to);
-  if (available === size) return;
+  const first = from + window.firstFrame;
+  out.set(all.subarray(first, first + window.frames), to);
+  if (window.frames === size) return;
   let lowest = Infinity;
   if (fill === 'silence') for (let t = 0; t < frames; t += 1) lowest = Math.min(lowest, all[from + t] as number); // prettier-ignore
-  for (let t = available; t < size; t += 1) {
-    out[to + t] = fill === 'repeat' ? (all[from + (t % frames)] as number) : lowest;
+  for (let t = window.frames; t < size; t += 1) {
+    out[to + t] = fill === 'repeat' ? (all[first + (t % window.frames)] as number) : lowest;
   }
 }
 
@@ -457,11 +498,4 @@ function isSpoken(spans: readonly SpeechSpan[], start: number, end: number): boo
 
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
-}
-
-/** How many windows a sound of so many samples has, for limits before anything is computed. */
-export function windowCount(samples: number, preparer: AudioPreparer, hopMs?: number): number {
-  const frames = frameCount(samples, preparer.frontEnd);
-  const size = frameCount(preparer.windowSamples, preparer.frontEnd);
-  return Math.max(1, 1 + Math.ceil((frames - size) / preparer.hopFrames(hopMs)));
 }

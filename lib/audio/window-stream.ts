@@ -27,6 +27,7 @@ export class WindowStream {
   private probabilities: number[] = [];
   private firstFrame = 0;
   private readonly normaliser: RunningNormaliser;
+  private readonly windowSamples: number;
   private readonly hopSamples: number;
 
   /**
@@ -41,7 +42,8 @@ export class WindowStream {
     private startTime = 0,
   ) {
     this.normaliser = preparer.normaliser();
-    this.hopSamples = preparer.hopFrames(options.hopMs) * preparer.frontEnd.hopLength;
+    this.windowSamples = preparer.windowSamples(options.windowMs);
+    this.hopSamples = preparer.hopFrames(options) * preparer.frontEnd.hopLength;
   }
 
   /**
@@ -57,8 +59,8 @@ export class WindowStream {
       this.probabilities.push(probability);
 
     const windows: AudioSample[] = [];
-    while (this.first + this.buffer.length >= this.next + this.preparer.windowSamples) {
-      windows.push(this.window(this.preparer.windowSamples));
+    while (this.first + this.buffer.length >= this.next + this.windowSamples) {
+      windows.push(this.window(this.windowSamples));
       this.next += this.hopSamples;
       this.forget();
     }
@@ -72,7 +74,7 @@ export class WindowStream {
     if (end - this.given < LEAST_REST * rate && this.given > 0) return [];
     if (end - this.given === 0) return [];
     // A full window that ends with the stream, as far as the sound is still there.
-    this.next = Math.max(this.first, Math.min(this.next, end - this.preparer.windowSamples));
+    this.next = Math.max(this.first, Math.min(this.next, end - this.windowSamples));
     return [this.window(end - this.next)];
   }
 

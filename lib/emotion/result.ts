@@ -14,7 +14,17 @@ export interface TokenWeight {
   readonly weight: number;
 }
 
-/** The answer for one window, sentence or face. */
+/**
+ * How much one stretch of a window decided, 0–1; times in seconds from the start of the source. The
+ * weights of a segment sum to 1.
+ */
+export interface TimeWeight {
+  readonly start: number;
+  readonly end: number;
+  readonly weight: number;
+}
+
+/** The answer for one window, sentence or face; of one with nothing to judge, `label` is null. */
 export interface ResultSegment {
   readonly start?: number;
   readonly end?: number;
@@ -28,6 +38,8 @@ export interface ResultSegment {
   /** Share of this segment in the whole answer. */
   readonly weight?: number;
   readonly tokens?: readonly TokenWeight[];
+  /** Of a model with attention over time: consecutive stretches from `start` to `end`. */
+  readonly times?: readonly TimeWeight[];
 }
 
 interface ResultBase {

@@ -35,7 +35,7 @@ interface SampleOf<M extends Modality> {
   readonly model: string;
   /** By input name of the model; batch first. Empty when there is nothing to infer (see `reason`). */
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** One per batch row. */
+  /** One per batch row; with a `reason`, the windows that hold nothing to infer. */
   readonly segments: readonly SampleSegment[];
   readonly source: Source;
   /** Why there is nothing to infer; the Result then has `label: null` and this reason. */

@@ -2,7 +2,7 @@ import { softmax, temperatureFor } from '../emotion/calibration';
 import { EmotionError } from '../emotion/error';
 import { topLabel, type Emotion, type Scores } from '../emotion/labels';
 import { mapScores } from '../emotion/mapping';
-import type { Result, ResultSegment, TokenWeight } from '../emotion/result';
+import type { Result, ResultSegment, TimeWeight, TokenWeight } from '../emotion/result';
 import type { Sample, SampleSegment, Tensor } from '../emotion/sample';
 import type { Manifest, OutputSpec } from '../models/manifest';
 import type { EngineOutput, RowOutput } from './engine';
@@ -36,7 +36,8 @@ export interface InterpretOptions {
  * A model's outputs as a Result: logits → calibrated probabilities → the seven labels → rules, row
  * by row; then the mean of the rows, each weighing as much as it has tokens (text) or seconds.
  *
- * A sample with nothing to infer gives `label: null` with its reason.
+ * Attention comes back in the segments: on words as `tokens`, over time as `times`. A sample with
+ * nothing to infer gives `label: null` with its reason.
  *
  * @param output what the engine gave for this very sample
  * @throws EmotionError `engine.failed` when the model gave NaN or infinity
@@ -60,6 +61,7 @@ export function interpret(
       label: null,
       score: 0,
       scores: {},
+      ...(sample.segments.length > 0 && { segments: sample.segments.map(emptySegment) }),
       ...common,
       cached: false,
       ...(sample.reason !== undefined && { reason: sample.reason }),
@@ -83,14 +85,17 @@ export function interpret(
     label,
     score,
     scores,
-    segments: sample.segments.map((segment, index) =>
-      resultSegment(
-        segment,
-        ruled[index]!.scores,
-        weights[index]!,
-        tokenWeights(output.rows[index]!, segment, output.rows[index]!.manifest ?? manifest, topK),
-      ),
-    ),
+    segments: sample.segments.map((segment, index) => {
+      const row = output.rows[index]!;
+      const own = row.manifest ?? manifest;
+      const tokens = tokenWeights(row, segment, own, topK);
+      const times = timeWeights(row, segment, own);
+      return {
+        ...judged(segment, ruled[index]!.scores, weights[index]!),
+        ...(tokens !== undefined && { tokens }),
+        ...(times !== undefined && { times }),
+      };
+    }),
     ...common,
     cached: output.rows.every(({ cached }) => cached),
     ...(score < threshold && { uncertain: true }),
@@ -141,25 +146,24 @@ function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scor
   return mean;
 }
 
-function resultSegment(
-  { start, end, box, text, model }: SampleSegment,
-  scores: Scores,
-  weight: number,
-  tokens: readonly TokenWeight[] | undefined,
-): ResultSegment {
-  const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
+/** What a segment is of, without what only the model needs. */
+function place({ start, end, box, text, model }: SampleSegment): Partial<ResultSegment> {
   return {
     ...(start !== undefined && { start }),
     ...(end !== undefined && { end }),
     ...(box !== undefined && { box }),
     ...(text !== undefined && { text }),
     ...(model !== undefined && { model }),
-    label,
-    score,
-    scores,
-    weight,
-    ...(tokens !== undefined && { tokens }),
   };
+}
+
+function emptySegment(segment: SampleSegment): ResultSegment {
+  return { ...place(segment), label: null, score: 0, scores: {} };
+}
+
+function judged(segment: SampleSegment, scores: Scores, weight: number): ResultSegment {
+  const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
+  return { ...place(segment), label, score, scores, weight };
 }
 
 /** Attention on the tokens of a row, special tokens left out, the rest divided by its sum. */
@@ -185,6 +189,55 @@ function tokenWeights(
   if (topK === undefined || shares.length <= topK) return shares;
   const heaviest = new Set([...shares].sort((a, b) => b.weight - a.weight).slice(0, topK));
   return shares.filter((share) => heaviest.has(share));
+}
+
+/**
+ * Attention over time, as shares of equal stretches of the segment. A sound that is shorter than its
+ * window is repeated in it, or has silence behind it: what was paid to a repetition counts for what
+ * is repeated, what was paid to the silence for nothing.
+ */
+function timeWeights(
+  row: RowOutput,
+  { start, end }: SampleSegment,
+  manifest: Manifest,
+): TimeWeight[] | undefined {
+  const name = outputOf(manifest, 'time-weights');
+  const weights = name === undefined ? undefined : row.outputs[name];
+  if (weights === undefined || start === undefined || end === undefined || end <= start) {
+    return undefined;
+  }
+  const attention = numbers(weights);
+  const length = end - start;
+  const full = Math.max(length, windowSeconds(manifest) ?? length);
+  const step = full / attention.length;
+  const stretches = Math.min(attention.length, Math.max(1, Math.round(length / step)));
+  const isRepeated =
+    manifest.preprocessing.kind === 'audio' && manifest.preprocessing.window.fill === 'repeat';
+  const sums = new Array<number>(stretches).fill(0);
+  attention.forEach((weight, index) => {
+    const middle = (index + 0.5) * step;
+    if (middle >= length && index >= stretches && !isRepeated) return;
+    const own = Math.floor(((middle % length) / length) * stretches);
+    sums[Math.min(stretches - 1, own)]! += weight;
+  });
+  const total = sums.reduce((sum, weight) => sum + weight, 0);
+  const at = (index: number) => roundToMs(start + (length * index) / stretches);
+  return sums.map((weight, index) => ({
+    start: at(index),
+    end: at(index + 1),
+    weight: total > 0 ? weight / total : 1 / stretches,
+  }));
+}
+
+/** How long a full window of the model is. */
+function windowSeconds({ preprocessing }: Manifest): number | undefined {
+  if (preprocessing.kind !== 'audio') return undefined;
+  const { window, spectrum, sampleRateHz } = preprocessing;
+  return ((window.frames - 1) * spectrum.hopLength + spectrum.frameLength) / sampleRateHz;
+}
+
+function roundToMs(seconds: number): number {
+  return Math.round(seconds * 1_000) / 1_000;
 }
 
 /** Tokens that tokenizers add; an unknown word is a word. */

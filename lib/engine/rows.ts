@@ -41,7 +41,7 @@ export function allocate(type: TensorType, length: number): TensorData {
 /**
  * Checks a sample against the inputs of a model.
  *
- * @returns the number of rows
+ * @returns the number of rows; 0 for a sample that says why there is nothing to infer
  * @throws EmotionError `input.wrong-model` when another model's manifest prepared it,
  * `input.not-a-sample` when it is none, or a tensor is missing or has another type, shape or size
  * than declared
@@ -55,7 +55,7 @@ export function checkSample(sample: Sample, manifest: Manifest): number {
       { expected: manifest.id, got: String(sample.model) },
     );
   }
-  const rows = sample.segments.length;
+  const rows = sample.reason === undefined ? sample.segments.length : 0;
   if (rows === 0) return 0;
   for (const [name, spec] of Object.entries(manifest.inputs)) {
     const tensor = sample.tensors[name] as Tensor | null | undefined;

@@ -382,6 +382,13 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
         `[batch, ${labels.length}], one logit a label`,
       );
     }
+    if (kind === 'time-weights') {
+      expect(
+        shape.length === 2,
+        ['outputs', name, 'shape'],
+        '[batch, steps], consecutive steps of equal length',
+      );
+    }
     if (kind === 'token-weights') {
       expect(
         shape.length === 2 && shape[1] === 'tokens',

@@ -8,6 +8,7 @@ import { STATISTICS_NAMES } from '../../lib/audio/statistics';
 import { WindowStream } from '../../lib/audio/window-stream';
 import { parseManifest } from '../../lib/models/manifest';
 import { audioManifest, audioModel } from './manifest';
+import { expectFailure } from '../media/fixtures';
 import { babble, join, noise, silence, tone } from './signal';
 
 const plain = { normalisation: { kind: 'none' } };
@@ -92,9 +93,31 @@ describe('preparing a whole sound', () => {
       const sample = await preparer.prepare(sound, new EnergyGate());
       expect(sample.reason).to.equal(reason);
       expect(sample.tensors).to.deep.equal({});
-      expect(sample.segments).to.deep.equal([]);
+      const end = sound.length / 16_000;
+      expect(sample.segments).to.deep.equal([{ start: 0, end }]);
       expect(sample.features?.loudness.meanDb).to.be.a('number');
     }
+  });
+
+  it('cuts shorter windows, each repeated up to the size of the input, on the clock of the source', async () => {
+    const sound = babble(3);
+    const [whole, sample] = await Promise.all([
+      preparer.prepare(sound, told([0, 9])),
+      preparer.prepare(sound, told([0, 9]), {}, { windowMs: 1000, startTime: 20 }),
+    ]);
+    const [first] = sample.segments;
+    expect(first?.start).to.equal(20);
+    expect((first?.end ?? 0) - 20).to.be.closeTo(1, 0.02);
+    expect(sample.segments[1]?.start).to.be.closeTo(20.5, 0.03);
+    expect(sample.segments.length).to.be.above(whole.segments.length);
+    const { dims, data } = sample.tensors.mel!;
+    expect(dims).to.deep.equal([sample.segments.length, 1, 128, 64]);
+    const frames = preparer.windowFrames(1000);
+    const band = 5 * 64;
+    expect(data[band + frames]).to.equal(data[band]);
+    expect(data[band]).to.equal(whole.tensors.mel!.data[band]);
+    const tooLong = preparer.prepare(sound, told([0, 9]), {}, { windowMs: 5000 });
+    await expectFailure(tooLong, 'input.unusable', /at most 2584 ms/);
   });
 
   it('repeats a short sound, or fills it with silence, up to one window', async () => {

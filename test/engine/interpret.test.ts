@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
-import type { Tensor, TextSample } from '../../lib/emotion/sample';
+import type { AudioSample, Tensor, TextSample } from '../../lib/emotion/sample';
 import type { EngineOutput } from '../../lib/engine/engine';
 import { interpret } from '../../lib/engine/interpret';
 import type { Manifest } from '../../lib/models/manifest';
+import { audioManifest } from '../audio/manifest';
 import { fixture } from './samples';
 
 function output(
@@ -108,6 +109,44 @@ describe('interpret', () => {
     );
   });
 
+  it('gives attention over time back in seconds of the source', () => {
+    const windows = (segments: AudioSample['segments'], attention: number[], fill: string) =>
+      interpret(
+        { modality: 'audio', model: 'x', tensors: {}, segments, source: {} },
+        output(...segments.map(() => ({ logits: HAPPY, attention }))),
+        {
+          ...audioManifest({ window: { fill } }),
+          labels: manifest.labels,
+          outputs: {
+            ...manifest.outputs,
+            attention: { kind: 'time-weights', shape: ['batch', attention.length] },
+          },
+        },
+      ).segments!.map(({ times }) => times);
+
+    const full = windows([{ start: 10, end: 12.584 }], [0.1, 0.2, 0.3, 0.4], 'repeat')[0]!;
+    expect(full.map(({ start, end }) => [start, end])).to.deep.equal([
+      [10, 10.646],
+      [10.646, 11.292],
+      [11.292, 11.938],
+      [11.938, 12.584],
+    ]);
+    full.forEach(({ weight }, step) => expect(weight).to.be.closeTo((step + 1) / 10, 1e-6));
+
+    // 1.292 s is half a window: heard twice, or followed by silence.
+    const [repeated] = windows([{ start: 0, end: 1.292 }], [0.1, 0.2, 0.3, 0.4], 'repeat');
+    expect(repeated!.map(({ weight }) => Math.round(weight * 1e6) / 1e6)).to.deep.equal([0.4, 0.6]);
+    const [silent] = windows([{ start: 0, end: 1.292 }], [0.1, 0.2, 0.3, 0.4], 'silence');
+    expect(silent!.map(({ weight }) => Math.round(weight * 1e6) / 1e6)).to.deep.equal([
+      0.333333, 0.666667,
+    ]);
+    expect(silent!.at(-1)!.end).to.equal(1.292);
+    expect(windows([{ start: 0, end: 0.05 }], [0.5, 0.5], 'silence')[0]).to.deep.equal([
+      { start: 0, end: 0.05, weight: 1 },
+    ]);
+    expect(windows([{}], [0.5, 0.5], 'repeat')).to.deep.equal([undefined]);
+  });
+
   it('cuts tokens to the heaviest, in the order of the text and with their shares', () => {
     const { segments, scores } = interpret(
       sampleOf([{ tokens: tokens('wow', 'i', 'happy'), language: 'en' }]),
@@ -171,6 +210,25 @@ describe('interpret', () => {
       reason: 'empty-text',
       source: {},
     });
+  });
+
+  it('says where there was nothing to infer', () => {
+    const result = interpret(
+      {
+        modality: 'audio',
+        model: 'x',
+        tensors: {},
+        segments: [{ start: 4, end: 6.584 }],
+        source: {},
+        reason: 'no-speech',
+      },
+      output(),
+      manifest,
+    );
+    expect(result).to.include({ label: null, reason: 'no-speech' });
+    expect(result.segments).to.deep.equal([
+      { start: 4, end: 6.584, label: null, score: 0, scores: {} },
+    ]);
   });
 
   it('refuses logits that are no numbers', () => {
