@@ -1,0 +1,204 @@
+"""Trains the temporal head of `face-cnn-lstm` over a finished trunk.
+
+    python -m training.face.train_cnn_lstm --data DIR --trunk runs/face-trunk/best.pt --runs runs/face
+
+Needs `read_landmarks` before it. Writes `cnn-lstm.pt`. With `--folds` it trains one head for each of
+ten folds of CK+'s subjects instead and reports on the subjects that the fold left out. The trunk has
+seen no picture of CK+.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import yaml
+
+from . import ck48
+from .clip_data import Material, batches, held_out, load_trunk, material
+from .clip_models import FRAMES, FaceCnnLstm
+from .fer2013 import LABELS
+
+
+@torch.no_grad()
+def features(model: FaceCnnLstm, clips: torch.Tensor, mirror: bool) -> torch.Tensor:
+    """Clips [n, frames, 1, 48, 48] (uint8, or float 0-1) → features [n, frames, width]."""
+    out = []
+    look = model.maps if mirror else model.trunk.maps
+    for part in clips.split(32):
+        x = part.flatten(0, 1)
+        x = x.float() / 255 if x.dtype == torch.uint8 else x
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = look(x.contiguous(memory_format=torch.channels_last))
+        out.append(maps.float().mean((2, 3)).unflatten(0, part.shape[:2]))
+    return torch.cat(out)
+
+
+def training_features(
+    model: FaceCnnLstm, source: Material, recipe: dict, path: Path
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features [n, 16, width] of augmented clips, targets [n, 7], and which sequence of CK+ or -1.
+
+    Kept in `path`, because it takes minutes.
+    """
+    if path.exists():
+        stored = torch.load(path, weights_only=True)
+        return stored["features"].float(), stored["targets"], stored["sequence"]
+    size = 80
+    posed = round(size * recipe["posed"])
+    rows, targets, sequence = [], [], []
+    for step in range(recipe["clips"] // size):
+        # The same sequences in turn, so that the folds can be told apart afterwards.
+        chosen = (torch.arange(posed) + step * posed) % len(source.triples)
+        for clips, target in batches(source, size - posed, 1, 0.0, recipe["still"], None):
+            rows.append(features(model, clips, mirror=False).half())
+            targets.append(target)
+            sequence.append(torch.full((len(target),), -1))
+        for clips, target in batches(source, posed, 1, 1.0, 0.0, chosen):
+            rows.append(features(model, clips, mirror=False).half())
+            targets.append(target)
+            sequence.append(chosen)
+    result = {"features": torch.cat(rows), "targets": torch.cat(targets), "sequence": torch.cat(sequence)}
+    torch.save(result, path)
+    return result["features"].float(), result["targets"], result["sequence"]
+
+
+def train_head(
+    model: FaceCnnLstm, x: torch.Tensor, y: torch.Tensor, recipe: dict, epochs: int
+) -> None:
+    """Trains `model.head` on features [n, 16, width] and targets [n, 7]; the trunk stays."""
+    head, classify = model.head.train(), model.trunk.classify
+    optimiser = torch.optim.AdamW(
+        head.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"]
+    )
+    steps = epochs * (len(x) // recipe["batch"])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe["learning_rate"], steps, pct_start=0.1)
+    smoothing = recipe["label_smoothing"]
+    for _ in range(epochs):
+        order = torch.randperm(len(x))
+        for step in range(len(x) // recipe["batch"]):
+            chosen = order[step * recipe["batch"] : (step + 1) * recipe["batch"]]
+            rows = x[chosen]
+            if torch.rand(()) < recipe["short"]:
+                kept = torch.randint(FRAMES, (int(torch.randint(2, FRAMES, ())),)).sort().values
+                rows = rows[:, kept]
+            logits, _ = head(rows, classify)
+            loss = F.cross_entropy(logits, (1 - smoothing) * y[chosen] + smoothing / y.shape[1])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    head.eval()
+
+
+@torch.no_grad()
+def accuracy(model: FaceCnnLstm, x: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+    """Accuracy and mean negative log likelihood of features [n, frames, width]."""
+    logits, _ = model.head(x, model.trunk.classify)
+    return float((logits.argmax(1) == labels).float().mean()), float(F.cross_entropy(logits, labels))
+
+
+def table(name: str, chosen: np.ndarray, labels: np.ndarray) -> str:
+    """One line: accuracy, unweighted recall and recall by label of what occurs in `labels`."""
+    recalls = {LABELS[k]: (chosen[labels == k] == k).mean() for k in np.unique(labels)}
+    parts = ", ".join(f"{label} {recall:.3f}" for label, recall in recalls.items())
+    return (
+        f"{name}: n {len(labels)}, accuracy {(chosen == labels).mean():.4f}, "
+        f"unweighted recall {np.mean(list(recalls.values())):.4f} ({parts})"
+    )
+
+
+@torch.no_grad()
+def frame_features(model: FaceCnnLstm, source: Material) -> torch.Tensor:
+    """Features of CK+'s own frames, not augmented: [frames, width]."""
+    images = torch.from_numpy(source.frames.images)[:, None, None]
+    return features(model, images, model.mirror)[:, 0]
+
+
+def cross_validate(
+    model: FaceCnnLstm, source: Material, recipe: dict, x: torch.Tensor, y: torch.Tensor, sequence: torch.Tensor
+) -> list[str]:
+    """What the networks say of people they do not know, by folds of subjects."""
+    fold = ck48.folds(source.frames)
+    fold_of_sequence = torch.from_numpy(fold[source.triples[:, 0].numpy()])
+    own = frame_features(model, source)
+    labels = source.frames.labels
+    first = source.triples[:, 0].numpy()
+    with torch.no_grad():
+        plain = model.trunk.classify(own).argmax(1).numpy()
+    of_clip, of_frame = np.full(len(first), -1), np.full(len(labels), -1)
+    for k in range(fold.max() + 1):
+        torch.manual_seed(recipe["seed"] + k)
+        model.head = type(model.head)(model.trunk.width, recipe["hidden"])
+        kept = (sequence < 0) | (fold_of_sequence[sequence.clamp(min=0)] != k)
+        train_head(model, x[kept], y[kept], recipe, max(1, recipe["epochs"] // 3))
+        test = torch.nonzero(fold_of_sequence == k)[:, 0]
+        with torch.no_grad():
+            logits, _ = model.head(own[source.triples[test]], model.trunk.classify)
+        of_clip[test] = logits.argmax(1).numpy()
+        of_frame[fold == k] = linear_probe(own[fold != k], labels[fold != k], own[fold == k])
+    return [
+        table("single picture, trunk that never saw CK+", plain, labels),
+        table("single picture, logistic regression on the trunk's features, by folds", of_frame, labels),
+        table("clip of three real frames, temporal head by folds", of_clip, labels[first]),
+    ]
+
+
+def linear_probe(x: torch.Tensor, labels: np.ndarray, test: torch.Tensor) -> np.ndarray:
+    """Labels of `test` by multinomial logistic regression on standardised features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    return fitted.fit(x.numpy(), labels).predict(test.numpy())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("EMOTION_DATA"))
+    parser.add_argument("--trunk", type=Path, default=Path("runs/face-trunk/best.pt"))
+    parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes/face-cnn-lstm.yaml")
+    parser.add_argument("--runs", type=Path, default=Path("runs/face"))
+    parser.add_argument("--folds", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    recipe = yaml.safe_load(arguments.recipe.read_text())
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(recipe["seed"])
+    started = time.time()
+
+    source = material(Path(arguments.data), arguments.runs)
+    trunk, trunk_recipe = load_trunk(arguments.trunk)
+    model = FaceCnnLstm(trunk, recipe["mirror"], recipe["hidden"]).eval()
+    model.requires_grad_(False)
+    model.head.requires_grad_(True)
+    x, y, sequence = training_features(model, source, recipe, arguments.runs / "cnn-lstm-features.pt")
+    print(f"features of {len(x)} clips after {time.time() - started:.0f} s", flush=True)
+    if arguments.folds:
+        print("\n".join(cross_validate(model, source, recipe, x, y, sequence)), flush=True)
+        return
+    clips, labels = held_out(source)
+    held = features(model, clips, model.mirror)
+    one = features(model, source.validation.images[:, None, None], model.mirror)
+    plain = features(model, source.validation.images[:, None, None], mirror=False)
+    print("validation stills, no mirror: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, plain, labels)))
+    print("validation stills: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, one, labels)))
+    print("validation clips, mean over frames: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, held, labels)))
+    train_head(model, x, y, recipe, recipe["epochs"])
+    print("validation clips: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, held, labels)))
+    print("validation stills: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, one, labels)))
+    torch.save(
+        {"recipe": recipe, "trunk_recipe": trunk_recipe, "model": model.state_dict()},
+        arguments.runs / "cnn-lstm.pt",
+    )
+    print(f"done after {time.time() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
