@@ -29,6 +29,12 @@ export interface ResultSegment {
   readonly start?: number;
   readonly end?: number;
   readonly box?: readonly [number, number, number, number];
+  /** Which of the faces it is; the same through a clip or stream. */
+  readonly face?: number;
+  /** The 68 iBUG points of the face, in pixels. */
+  readonly landmarks?: readonly (readonly [number, number])[];
+  /** Why this answer should not be trusted: `small`, `blurred`, `turned`, … */
+  readonly flaws?: readonly string[];
   readonly text?: string;
   /** Id of the model that answered, where a router chose it. */
   readonly model?: string;
@@ -53,8 +59,10 @@ interface ResultBase {
   readonly runtime: Runtime;
   readonly cached: boolean;
   readonly latencyMs: number;
-  /** Present when `score` is under the node's threshold. */
+  /** Present when `score` is under the node's threshold, or most of what was judged has a flaw. */
   readonly uncertain?: true;
+  /** Why it is uncertain, where that is not the score: the flaws of what was judged. */
+  readonly flaws?: readonly string[];
   /** Names of the rules that changed the scores, e.g. `negation`. */
   readonly rules?: readonly string[];
   /** Why `label` is null. */

@@ -21,6 +21,10 @@ export interface SampleSegment {
   /** x, y, width, height in pixels of the source picture. */
   readonly box?: readonly [number, number, number, number];
   readonly landmarks?: readonly (readonly [number, number])[];
+  /** Which of the faces of a picture, clip or stream this is; the same through all of it. */
+  readonly face?: number;
+  /** Why the answer for this row should not be trusted: of a face, see `FaceFeatures.flaws`. */
+  readonly flaws?: readonly string[];
   readonly text?: string;
   readonly language?: string;
   /** Id of the model that this row is for, where a router chose it. */
@@ -54,7 +58,7 @@ export interface AudioSample extends SampleOf<'audio'> {
   readonly features?: AudioFeatures;
 }
 export interface VideoSample extends SampleOf<'video'> {
-  readonly features?: Readonly<Record<string, unknown>>;
+  readonly features?: VideoFeatures;
 }
 
 /** What a preprocess node emits and `emotion-infer` takes. */
@@ -155,4 +159,71 @@ export interface AudioFeatures {
   };
   /** A PNG file. */
   readonly spectrogram?: Uint8Array;
+}
+
+/** How well a face can be read. */
+export interface FaceMeasures {
+  /** Distance of the outer eye corners or its like for a turned head, in pixels. */
+  readonly size: number;
+  /** Mean grey of the face, 0–1, and its standard deviation. */
+  readonly brightness: number;
+  readonly contrast: number;
+  /** About 0.05 for an enlarged or unsharp face, over 0.2 for a sharp one. */
+  readonly sharpness: number;
+  /** Degrees. */
+  readonly pose: { readonly yaw: number; readonly pitch: number; readonly roll: number };
+  /** Share of the face's square that lies inside the picture, 0–1. */
+  readonly inside: number;
+  /** `small`, `blurred`, `turned`, `dark`, `bright`, `cut`; empty for a face that can be read. */
+  readonly flaws: readonly string[];
+}
+
+/** What is known of one face of a picture, clip or stream: of the last picture that shows it. */
+export interface FaceFeatures {
+  readonly id: number;
+  /** Seconds; of a picture both are 0. */
+  readonly start: number;
+  readonly end: number;
+  /** Pictures that show it. */
+  readonly frames: number;
+  readonly box: readonly [number, number, number, number];
+  /** Probability that it is a face, 0–1. */
+  readonly score: number;
+  /** The 68 iBUG points in pixels. */
+  readonly landmarks: readonly (readonly [number, number])[];
+  readonly quality: FaceMeasures;
+}
+
+/** A box in the shape that node-red-node-annotate-image reads from `msg.annotations`. */
+export interface ImageAnnotation {
+  readonly type: 'rect';
+  /** x, y, width, height in pixels. */
+  readonly bbox: readonly [number, number, number, number];
+  readonly label?: string;
+  readonly stroke: string;
+  readonly labelLocation: 'top';
+}
+
+/** Uncompressed pixels, red, green, blue, rows from top to bottom: `[height, width, 3]`. */
+export interface RawPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3;
+  readonly data: Uint8Array;
+}
+
+/** What a person may want to know of the faces of a picture, clip or stream. */
+export interface VideoFeatures {
+  /** What found the faces. */
+  readonly engine: 'onnxruntime' | 'onnxruntime-web' | 'tensorflow';
+  /** Pictures that were looked at, and those that show a face of this sample. */
+  readonly frames: number;
+  readonly framesWithFace: number;
+  /** The faces of this sample, the largest first. */
+  readonly faces: readonly FaceFeatures[];
+  /** Those of the last picture that shows one, for `msg.annotations`. */
+  readonly annotations: readonly ImageAnnotation[];
+  /** On request: that picture with boxes and landmarks, a JPEG file, and as it was. */
+  readonly annotated?: Uint8Array;
+  readonly picture?: RawPicture;
 }

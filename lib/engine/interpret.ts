@@ -79,6 +79,7 @@ export function interpret(
     weights,
   );
   const { label, score } = topLabel(scores) ?? { label: null, score: 0 };
+  const flaws = commonFlaws(sample.segments, weights);
   const changed = [...new Set(ruled.flatMap((row) => row.rules))];
   return {
     modality,
@@ -98,7 +99,8 @@ export function interpret(
     }),
     ...common,
     cached: output.rows.every(({ cached }) => cached),
-    ...(score < threshold && { uncertain: true }),
+    ...((score < threshold || flaws.length > 0) && { uncertain: true }),
+    ...(flaws.length > 0 && { flaws }),
     ...(changed.length > 0 && { rules: changed }),
   };
 }
@@ -133,6 +135,13 @@ function rowWeights(segments: readonly SampleSegment[], modality: Sample['modali
   return sizes.map((size) => (known ? size : 1) / total);
 }
 
+/** The flaws of the rows when those that have one are more than half of the whole. */
+function commonFlaws(segments: readonly SampleSegment[], weights: readonly number[]): string[] {
+  const flawed = segments.map(({ flaws = [] }) => flaws);
+  const share = weights.filter((_, row) => flawed[row]!.length > 0).reduce((a, b) => a + b, 0);
+  return share > 0.5 ? [...new Set(flawed.flat())] : [];
+}
+
 function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scores {
   const mean: Scores = {};
   let sum = 0;
@@ -147,11 +156,15 @@ function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scor
 }
 
 /** What a segment is of, without what only the model needs. */
-function place({ start, end, box, text, model }: SampleSegment): Partial<ResultSegment> {
+function place(segment: SampleSegment): Partial<ResultSegment> {
+  const { start, end, box, face, landmarks, flaws, text, model } = segment;
   return {
     ...(start !== undefined && { start }),
     ...(end !== undefined && { end }),
     ...(box !== undefined && { box }),
+    ...(face !== undefined && { face }),
+    ...(landmarks !== undefined && { landmarks }),
+    ...(flaws !== undefined && { flaws }),
     ...(text !== undefined && { text }),
     ...(model !== undefined && { model }),
   };

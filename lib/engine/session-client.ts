@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, type ChildProcess, type Serializable } from 'node:child_process';
 import { join } from 'node:path';
 import type { BatchRequest, LoadRequest, SessionReply } from './protocol';
 
@@ -10,8 +10,8 @@ export interface SessionEnd {
   readonly stderr: string;
 }
 
-export interface SessionHandlers {
-  reply(reply: SessionReply): void;
+export interface SessionHandlers<Reply = SessionReply> {
+  reply(reply: Reply): void;
   /** Called once, after every reply that the process still sent. */
   end(end: SessionEnd): void;
 }
@@ -20,7 +20,7 @@ const STDERR_CHARS = 2_000;
 const CLOSE_GRACE_MS = 300;
 
 /** The parent's end of one session process, from its start to its end. */
-export class SessionClient {
+export class SessionClient<Load = LoadRequest, Request = BatchRequest, Reply = SessionReply> {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #stderr = '';
@@ -33,8 +33,8 @@ export class SessionClient {
    * @param file the module to run, `session-process` beside this one when left out
    */
   constructor(
-    request: LoadRequest,
-    handlers: SessionHandlers,
+    request: Load,
+    handlers: SessionHandlers<Reply>,
     file: string = join(__dirname, 'session-process.js'),
   ) {
     const child = fork(file, [], {
@@ -44,7 +44,7 @@ export class SessionClient {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child = child;
-    child.on('message', (reply) => handlers.reply(reply as SessionReply));
+    child.on('message', (reply) => handlers.reply(reply as Reply));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS);
     });
@@ -88,7 +88,7 @@ export class SessionClient {
    * Resolves when the last part has been handed over. A process that is gone is no error here: its
    * end is reported to the handlers.
    */
-  run(messages: Iterable<BatchRequest>): Promise<void> {
+  run(messages: Iterable<Request>): Promise<void> {
     this.#sending = this.#sending.then(async () => {
       for (const message of messages) {
         if (this.#over || !this.#child.connected) return;
@@ -111,9 +111,9 @@ export class SessionClient {
     clearTimeout(timer);
   }
 
-  #send(message: LoadRequest | BatchRequest): Promise<void> {
+  #send(message: Load | Request): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#child.send(message, (error) => (error ? reject(error) : resolve()));
+      this.#child.send(message as Serializable, (error) => (error ? reject(error) : resolve()));
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { Result } from '../emotion/result';
+import type { VideoSample } from '../emotion/sample';
 import { fillTemplate } from './failure';
 import type { Catalogue, NodeStatus } from './message';
 
@@ -40,4 +41,17 @@ export function describeResults(result: unknown, catalogue: Catalogue): NodeStat
   return uncertain
     ? { fill: 'yellow', shape: 'ring', text: say('status.uncertain', values, `${name}?`) }
     : { fill: 'green', shape: 'dot', text: say('status.certain', values, name) };
+}
+
+/** The status of a node that looked for faces: how many it found. */
+export function describeFaces(
+  { reason, features }: VideoSample,
+  catalogue: Catalogue,
+): NodeStatus | undefined {
+  if (reason !== undefined) {
+    return { fill: 'grey', shape: 'ring', text: catalogue(`status.nothing.${reason}`) ?? reason };
+  }
+  const count = features?.faces.length ?? 0;
+  const text = fillTemplate(catalogue('status.faces') ?? '__count__', { count }) ?? String(count);
+  return { fill: 'green', shape: 'dot', text };
 }

@@ -1,9 +1,12 @@
 import { EmotionError } from '../emotion/error';
 import type { Engine, EngineStatus, LocalEngineOptions } from '../engine/engine';
 import type { EngineLease, EnginePool } from '../engine/engine-pool';
-import type { TextSample } from '../emotion/sample';
+import type { TextSample, VideoSample } from '../emotion/sample';
+import type { Source } from '../emotion/source';
 import type { InstalledModel } from '../models/model';
 import type { PrepareOptions } from '../text/prepare';
+import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-pool';
+import type { FaceEngine, FaceInput } from '../workers/face-protocol';
 import type { TextPool, TextPreparation } from '../workers/text-pool';
 import type { BrokenModel, ModelRegistry, ModelSummary } from '../models/registry';
 
@@ -23,6 +26,7 @@ interface Opened {
   readonly model: Promise<InstalledModel>;
   lease?: EngineLease;
   texts?: Promise<TextPreparation> | undefined;
+  readonly faces: Map<FaceEngine, FacePreparation>;
   retryAt?: number;
   /** How often the model failed to run since it last did. */
   failures: number;
@@ -33,6 +37,7 @@ export interface ModelServices {
   readonly registry: Pick<ModelRegistry, 'resolve' | 'list'>;
   readonly engines: Pick<EnginePool<Partial<LocalEngineOptions>>, 'acquire'>;
   readonly texts: Pick<TextPool, 'open'>;
+  readonly faces: Pick<FacePool, 'open'>;
 }
 
 export type EngineListener = (status: EngineStatus) => void;
@@ -85,6 +90,24 @@ export class ModelAccess {
     return this.#use(requested, async (opened, model) => {
       opened.texts ??= this.#openTexts(opened, model);
       return (await opened.texts).prepare(texts, options);
+    });
+  }
+
+  /** Looks for faces and prepares them for a model. */
+  prepareFaces(
+    requested: unknown,
+    engine: FaceEngine,
+    input: FaceInput,
+    source: Source,
+    options: ReadOptions,
+  ): Promise<VideoSample> {
+    return this.#use(requested, (opened, model) => {
+      let front = opened.faces.get(engine);
+      if (front === undefined) {
+        front = this.services.faces.open(model.manifest, engine);
+        opened.faces.set(engine, front);
+      }
+      return front.read(input, source, options);
     });
   }
 
@@ -167,6 +190,7 @@ export class ModelAccess {
     if (known && (known.retryAt === undefined || performance.now() < known.retryAt)) return known;
     const opened: Opened = {
       model: this.services.registry.resolve(reference),
+      faces: new Map(),
       failures: known?.failures ?? 0,
     };
     opened.model.catch(() => {
@@ -197,7 +221,12 @@ export class ModelAccess {
     model.catch(() => undefined);
     const failures = opened.failures + 1;
     const rest = Math.min(LONGEST_REST_MS, RETRY_AFTER_MS * 2 ** (failures - 1));
-    this.#opened.set(reference, { model, failures, retryAt: performance.now() + rest });
+    this.#opened.set(reference, {
+      model,
+      faces: new Map(),
+      failures,
+      retryAt: performance.now() + rest,
+    });
     opened.lease?.engine.off('status', this.#forward);
     release(opened).catch(() => undefined);
   }
@@ -207,9 +236,13 @@ export class ModelAccess {
   };
 }
 
-async function release({ lease, texts }: Opened): Promise<void> {
+async function release({ lease, texts, faces }: Opened): Promise<void> {
   const front = await texts?.catch(() => undefined);
-  await Promise.all([lease?.release(), front?.close()]);
+  await Promise.all([
+    lease?.release(),
+    front?.close(),
+    ...[...faces.values()].map((preparation) => preparation.close()),
+  ]);
 }
 
 function isModelError(error: unknown): error is EmotionError {
@@ -219,7 +252,7 @@ function isModelError(error: unknown): error is EmotionError {
 /** The access that a model configuration carries; one that says so when none was chosen. */
 export function modelAccessOf(
   config: unknown,
-): Pick<ModelAccess, 'model' | 'infer' | 'prepareTexts' | 'list' | 'watch'> {
+): Pick<ModelAccess, 'model' | 'infer' | 'prepareTexts' | 'prepareFaces' | 'list' | 'watch'> {
   const access = (config as { access?: unknown } | null | undefined)?.access;
   return access instanceof ModelAccess ? access : NOT_CONFIGURED;
 }
@@ -228,6 +261,7 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   model: () => Promise.reject(notConfigured()),
   infer: () => Promise.reject(notConfigured()),
   prepareTexts: () => Promise.reject(notConfigured()),
+  prepareFaces: () => Promise.reject(notConfigured()),
   list: () => Promise.reject(notConfigured()),
   watch: () => () => undefined,
 };

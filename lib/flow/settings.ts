@@ -28,6 +28,20 @@ export function listSetting(value: unknown): string[] {
     : [];
 }
 
+/**
+ * One entry a line, blanks within it kept: folders, say.
+ *
+ * @example linesSetting('/data/my clips\n/mnt/x\n'); // → ['/data/my clips', '/mnt/x']
+ */
+export function linesSetting(value: unknown): string[] {
+  return typeof value === 'string'
+    ? value
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+    : [];
+}
+
 /** The TypedInput of a node; `msg.payload` where it has none. */
 export function propertySetting(path: unknown, type: unknown): PropertyReference {
   return {

@@ -1,4 +1,6 @@
+import { encode } from 'jpeg-js';
 import { PNG } from 'pngjs';
+import type { ImageAnnotation } from '../emotion/sample';
 import { glyph, GLYPH_HEIGHT, GLYPH_WIDTH } from './glyphs';
 import { IBUG68_PARTS } from './ibug68';
 import { checkPicture, type Picture } from './picture';
@@ -137,14 +139,20 @@ export function encodePng({ width, height, channels, data }: Picture): Buffer {
   });
 }
 
-/** A box in the shape that node-red-node-annotate-image reads from `msg.annotations`. */
-export interface ImageAnnotation {
-  readonly type: 'rect';
-  /** x, y, width, height in pixels. */
-  readonly bbox: readonly [number, number, number, number];
-  readonly label?: string;
-  readonly stroke: string;
-  readonly labelLocation: 'top';
+/**
+ * A picture as a JPEG file.
+ *
+ * @param quality 1–100
+ */
+export function encodeJpeg({ width, height, channels, data }: Picture, quality = 85): Buffer {
+  const rgba = new Uint8Array(width * height * 4).fill(255);
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2];
+  for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
+    rgba[to] = data[from]!;
+    rgba[to + 1] = data[from + green]!;
+    rgba[to + 2] = data[from + blue]!;
+  }
+  return encode({ width, height, data: rgba }, quality).data;
 }
 
 /** Faces as `msg.annotations` of node-red-node-annotate-image. */

@@ -5,8 +5,8 @@ import { CROP_SIZE } from './face-crop';
 /** A crop and when it was seen, in seconds. */
 export interface TimedCrop {
   readonly time: number;
-  /** `[48, 48]` grey values 0–255. */
-  readonly crop: Float32Array;
+  /** `[side, side]` grey values 0–255. */
+  readonly crop: ArrayLike<number>;
 }
 
 export interface ClipOptions {
@@ -24,7 +24,7 @@ export const CLIP_DEFAULTS: ClipOptions = { frames: 16, seconds: 1.6, stepSecond
 export interface FaceClip {
   readonly start: number;
   readonly end: number;
-  readonly crops: readonly Float32Array[];
+  readonly crops: readonly ArrayLike<number>[];
 }
 
 /**
@@ -40,21 +40,49 @@ export function cutClips(
   options: Partial<ClipOptions> = {},
 ): FaceClip[] {
   const { frames, seconds, stepSeconds } = { ...CLIP_DEFAULTS, ...options };
+  return spans(crops, seconds, stepSeconds).map(({ start, end }) => ({
+    start,
+    end,
+    crops: nearestCrops(crops, start, end - start, frames),
+  }));
+}
+
+/**
+ * The most crops that one clip of a face has, for models whose clips may have any number of frames.
+ *
+ * @throws EmotionError `input.unusable` without a crop
+ */
+export function mostCrops(
+  crops: readonly TimedCrop[],
+  { seconds, stepSeconds }: Pick<ClipOptions, 'seconds' | 'stepSeconds'>,
+): number {
+  return Math.max(
+    ...spans(crops, seconds, stepSeconds).map(
+      ({ start, end }) =>
+        crops.filter(({ time }) => time >= start - TOLERANCE && time <= end + TOLERANCE).length,
+    ),
+  );
+}
+
+/** Seconds by which rounding may move a time. */
+const TOLERANCE = 1e-6;
+
+function spans(
+  crops: readonly TimedCrop[],
+  seconds: number,
+  stepSeconds: number,
+): { start: number; end: number }[] {
   const [first, last] = [crops[0], crops.at(-1)];
   if (!first || !last) throw new EmotionError('input.unusable', 'A clip needs at least one crop');
   const length = Math.min(seconds, last.time - first.time);
   const lastStart = last.time - length;
   const starts: number[] = [];
   // The tolerance keeps rounding from adding a clip that differs from the one before by nothing.
-  for (let start = first.time; start < lastStart - stepSeconds * 1e-6; start += stepSeconds) {
+  for (let start = first.time; start < lastStart - TOLERANCE; start += stepSeconds) {
     starts.push(start);
   }
   starts.push(lastStart);
-  return starts.map((start) => ({
-    start,
-    end: start + length,
-    crops: nearestCrops(crops, start, length, frames),
-  }));
+  return starts.map((start) => ({ start, end: start + length }));
 }
 
 function nearestCrops(
@@ -62,7 +90,7 @@ function nearestCrops(
   start: number,
   length: number,
   frames: number,
-): Float32Array[] {
+): ArrayLike<number>[] {
   let at = 0;
   return Array.from({ length: frames }, (_, frame) => {
     const wanted = start + (frames > 1 ? (length * frame) / (frames - 1) : 0);
@@ -77,16 +105,16 @@ function nearestCrops(
 }
 
 /**
- * Stacks clips into the tensor that a clip model takes: `[batch, frames, 1, 48, 48]`, grey 0–1.
+ * Stacks clips into the tensor that a clip model takes: `[batch, frames, 1, side, side]`, grey 0–1.
  *
  * @throws EmotionError `input.unusable` without a clip, or with clips of unequal length
  */
-export function clipTensor(clips: readonly FaceClip[]): Tensor {
+export function clipTensor(clips: readonly FaceClip[], side: number = CROP_SIZE): Tensor {
   const frames = clips[0]?.crops.length;
   if (frames === undefined || clips.some(({ crops }) => crops.length !== frames)) {
     throw new EmotionError('input.unusable', 'Clips of one batch need the same number of frames');
   }
-  const pixels = CROP_SIZE * CROP_SIZE;
+  const pixels = side * side;
   const data = new Float32Array(clips.length * frames * pixels);
   clips.forEach(({ crops }, row) => {
     crops.forEach((crop, frame) => {
@@ -94,5 +122,5 @@ export function clipTensor(clips: readonly FaceClip[]): Tensor {
       for (let i = 0; i < pixels; i++) data[offset + i] = crop[i]! / 255;
     });
   });
-  return { type: 'float32', dims: [clips.length, frames, 1, CROP_SIZE, CROP_SIZE], data };
+  return { type: 'float32', dims: [clips.length, frames, 1, side, side], data };
 }

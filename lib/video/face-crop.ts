@@ -2,7 +2,7 @@ import { levelBox, pointOfMesh } from './face-mesh';
 import type { Picture } from './picture';
 import { cropGrey, type Point, type Region } from './region';
 
-/** Side of the crops that the emotion models see, in pixels. */
+/** Side of the crops that the shipped emotion models see, in pixels. */
 export const CROP_SIZE = 48;
 
 /**
@@ -55,11 +55,11 @@ export function cropRegion(points: Float32Array): Region {
   };
 }
 
-/** The crop that the emotion models see: `[48, 48]` grey values 0–255. */
+/** The crop that the emotion models see: `[side, side]` grey values 0–255. */
 export function alignedCrop(
   picture: Picture,
   points: Float32Array,
-  into?: Float32Array,
+  side: number = CROP_SIZE,
 ): Float32Array {
-  return cropGrey(picture, cropRegion(points), CROP_SIZE, into);
+  return cropGrey(picture, cropRegion(points), side);
 }

@@ -19,6 +19,7 @@ import {
   type BrokenModel,
   type ModelSummary,
 } from '../../lib/models/registry';
+import { FacePool } from '../../lib/workers/face-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 
 interface ModelDefinition extends NodeDef {
@@ -58,6 +59,7 @@ export default function register(RED: NodeAPI<Settings>): void {
     registry,
     engines,
     texts: new TextPool(),
+    faces: new FacePool(),
   };
 
   function EmotionModel(this: EmotionModelNode, definition: ModelDefinition): void {

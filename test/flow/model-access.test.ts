@@ -42,6 +42,19 @@ class Services implements ModelServices {
     },
   };
 
+  readonly faces = {
+    open: () => {
+      this.opened += 1;
+      return {
+        read: () => Promise.reject(new EmotionError('media.empty', 'no picture')),
+        close: () => {
+          this.closed += 1;
+          return Promise.resolve();
+        },
+      };
+    },
+  };
+
   readonly texts = {
     open: () => {
       if (this.openError) return Promise.reject(this.openError);

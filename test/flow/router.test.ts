@@ -15,6 +15,7 @@ import { parseManifest } from '../../lib/models/manifest';
 import { packageRoot } from '../../lib/models/package-root';
 import { ModelRegistry } from '../../lib/models/registry';
 import type { PrepareOptions } from '../../lib/text/prepare';
+import { FacePool } from '../../lib/workers/face-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 
 const FIXTURES = join(packageRoot(), 'test', 'fixtures', 'models');
@@ -61,7 +62,7 @@ describe('a router', function () {
     });
     registry = new ModelRegistry([folder]);
     access = new ModelAccess(
-      { registry, engines, texts: new TextPool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool() },
       { reference: 'auto', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
   });
@@ -96,7 +97,7 @@ describe('a router', function () {
   it('gives the scores that the model alone gives', async () => {
     const [routed] = await results(['我很高兴']);
     const alone = new ModelAccess(
-      { registry, engines, texts: new TextPool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool() },
       { reference: 'tiny-text', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
     const samples = await alone.prepareTexts(undefined, ['我很高兴'], OPTIONS);

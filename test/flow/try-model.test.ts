@@ -8,6 +8,7 @@ import { EnginePool } from '../../lib/engine/engine-pool';
 import { LocalEngine } from '../../lib/engine/local-engine';
 import { tryTextModel } from '../../lib/flow/try-model';
 import type { InstalledModel } from '../../lib/models/model';
+import { FacePool } from '../../lib/workers/face-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 import { fixture } from '../engine/samples';
 
@@ -18,6 +19,7 @@ describe('tryTextModel', function () {
       (model, options: Partial<LocalEngineOptions>) => new LocalEngine(model, options),
     ),
     texts: new TextPool(),
+    faces: new FacePool(),
   };
   const attempt = (model: InstalledModel): Promise<unknown> =>
     tryTextModel(services, model, { intraOpThreads: 1 }).then(

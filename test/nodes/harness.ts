@@ -9,6 +9,7 @@ import { packageRoot } from '../../lib/models/package-root';
 import registerInfer from '../../nodes/infer/infer';
 import registerModel from '../../nodes/model/model';
 import registerPreprocessText from '../../nodes/preprocess-text/preprocess-text';
+import registerPreprocessVideo from '../../nodes/preprocess-video/preprocess-video';
 
 /** Folder of fixture models; each is found under its id. */
 export const MODELS = join(packageRoot(), 'test/fixtures/models');
@@ -61,7 +62,12 @@ export class Flow {
     locale: 'en-US' | 'zh-CN' = 'en-US',
   ): Promise<Flow> {
     helper.settings({ emotionModelFolder: MODELS, ...settings });
-    const registers = [registerModel, registerPreprocessText, registerInfer];
+    const registers = [
+      registerModel,
+      registerPreprocessText,
+      registerPreprocessVideo,
+      registerInfer,
+    ];
     await helper.load(
       registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
       wired(nodes),

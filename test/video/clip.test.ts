@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
-import { clipTensor, cutClips, type TimedCrop } from '../../lib/video/clip';
+import { clipTensor, cutClips, mostCrops, type TimedCrop } from '../../lib/video/clip';
 
 /** Crops a tenth of a second apart; each is filled with its number. */
 const crops = (count: number): TimedCrop[] =>
   Array.from({ length: count }, (_, i) => ({ time: i / 10, crop: new Float32Array(2304).fill(i) }));
 
-const numbers = (clip: { crops: readonly Float32Array[] }): number[] =>
+const numbers = (clip: { crops: readonly ArrayLike<number>[] }): number[] =>
   clip.crops.map((crop) => crop[0]!);
 
 describe('clips of a face', () => {
@@ -39,6 +39,13 @@ describe('clips of a face', () => {
     const gap = crops(11).filter(({ time }) => time < 0.25 || time > 0.75);
     const [clip] = cutClips(gap, { frames: 6, seconds: 1 });
     expect(numbers(clip!)).to.deep.equal([0, 2, 2, 8, 8, 10]);
+  });
+
+  it('have at most as many different crops as were seen in their time', () => {
+    const length = { seconds: 1, stepSeconds: 0.6 };
+    expect(mostCrops(crops(1), length)).to.equal(1);
+    expect(mostCrops(crops(7), length)).to.equal(7);
+    expect(mostCrops(crops(26), length)).to.equal(11);
   });
 
   it('become a tensor of grey values from 0 to 1', () => {

@@ -1,0 +1,296 @@
+import { join } from 'node:path';
+import { EmotionError } from '../emotion/error';
+import type { VideoSample } from '../emotion/sample';
+import type { Source } from '../emotion/source';
+import { SessionClient, type SessionEnd } from '../engine/session-client';
+import { nameOf } from '../media/input';
+import { temporaryFile } from '../media/temporary';
+import type { Manifest } from '../models/manifest';
+import { VideoPreparer } from '../video/prepare';
+import { valueOf, type PlainError } from './answer';
+import type {
+  FaceEngine,
+  FaceInput,
+  FaceLoadRequest,
+  FaceOptions,
+  FaceReply,
+  FaceRequest,
+  FaceTask,
+} from './face-protocol';
+
+export interface FacePoolOptions {
+  /** Threads of one run of a net. Default 1. */
+  readonly threads?: number;
+  /** A process that shows no sign of life for so long while there is work is killed. Default 30 s. */
+  readonly stuckMs?: number;
+  /** The compiled module to run, `face-process` beside this one when left out. */
+  readonly file?: string;
+}
+
+export interface ReadOptions extends FaceOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** The front end of one model, as long as somebody holds it. */
+export interface FacePreparation {
+  /**
+   * The faces of a picture, a film, a series of pictures, or of the last seconds of a stream, as rows
+   * for the model.
+   *
+   * @throws {EmotionError} `media.*` when it cannot be decoded, `input.too-large`, `input.unusable`,
+   *   `model.*` when a net cannot be loaded, `engine.timeout`, `engine.crashed`, `engine.closed`; the
+   *   signal's reason when it is aborted
+   */
+  read(input: FaceInput, source: Source, options: ReadOptions): Promise<VideoSample>;
+  /** Gives the process back; when the last one does, it ends. */
+  close(): Promise<void>;
+}
+
+/** Larger buffers go to the process in a file: to send one would hold up the event loop. */
+const MOST_SENT_BYTES = 1 << 18;
+
+/**
+ * Looks for faces off the event loop, in one child process an engine, which starts with the first
+ * task and ends when the last holder closes. One that crashes or is stuck fails the tasks that it
+ * held; the next task gets a new one. Owned by whoever shares it between nodes.
+ *
+ * @example
+ * const pool = new FacePool();
+ * const front = pool.open(manifest, 'onnxruntime');
+ * const sample = await front.read({ kind: 'media', media: { kind: 'file', path: 'face.jpg' } }, {},
+ *   { faces: 'all', maxFaces: 5, minSize: 20, fps: 10, maxSeconds: 60, picture: false });
+ * await front.close();
+ */
+export class FacePool {
+  readonly #options: FacePoolOptions;
+  readonly #workers = new Map<FaceEngine, { worker: FaceWorker; users: number }>();
+
+  constructor(options: FacePoolOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Process ids of the processes that live now. */
+  get pids(): number[] {
+    return [...this.#workers.values()].flatMap(({ worker }) => worker.pid ?? []);
+  }
+
+  /** @throws {EmotionError} `input.wrong-model` for a model that does not take pictures */
+  open(manifest: Manifest, engine: FaceEngine): FacePreparation {
+    void new VideoPreparer(manifest);
+    const json = JSON.stringify(manifest);
+    let shared = this.#workers.get(engine);
+    if (shared === undefined) {
+      shared = { worker: new FaceWorker(engine, this.#options), users: 0 };
+      this.#workers.set(engine, shared);
+    }
+    shared.users += 1;
+    const { worker } = shared;
+    let isOpen = true;
+    return {
+      read: async (input, source, { signal, ...options }) => {
+        if (!isOpen) throw closedError();
+        return withoutLargeBuffers(input, (ready) =>
+          worker.run(
+            { task: 'read', key: json, manifest: json, input: ready, options, source },
+            signal,
+          ),
+        );
+      },
+      close: async () => {
+        if (!isOpen) return;
+        isOpen = false;
+        shared.users -= 1;
+        if (shared.users > 0) return;
+        if (this.#workers.get(engine) === shared) this.#workers.delete(engine);
+        await worker.close();
+      },
+    };
+  }
+}
+
+interface Job {
+  readonly resolve: (sample: VideoSample) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One process at a time, started when there is work. */
+class FaceWorker {
+  readonly #engine: FaceEngine;
+  readonly #options: FacePoolOptions;
+  readonly #stuckMs: number;
+  readonly #jobs = new Map<number, Job>();
+  #client: SessionClient<FaceLoadRequest, FaceRequest, FaceReply> | undefined;
+  #nextId = 1;
+  #watch: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(engine: FaceEngine, options: FacePoolOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#stuckMs = options.stuckMs ?? 30_000;
+  }
+
+  get pid(): number | undefined {
+    return this.#client?.pid;
+  }
+
+  async run(task: FaceTask, signal?: AbortSignal): Promise<VideoSample> {
+    signal?.throwIfAborted();
+    if (this.#isClosed) throw closedError();
+    const client = (this.#client ??= this.#start());
+    const id = this.#nextId++;
+    const cancel = (): void => {
+      this.#jobs.get(id)?.reject(signal?.reason);
+      if (this.#client === client) void client.run([{ kind: 'cancel', id }]);
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await new Promise<VideoSample>((resolve, reject) => {
+        this.#jobs.set(id, { resolve, reject });
+        this.#watchOver();
+        void client.run([{ kind: 'run', id, task }]);
+      });
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#jobs.delete(id);
+      if (this.#jobs.size === 0) clearTimeout(this.#watch);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#watch);
+    this.#failAll(closedError());
+    await this.#client?.close();
+  }
+
+  #start(): SessionClient<FaceLoadRequest, FaceRequest, FaceReply> {
+    const client: SessionClient<FaceLoadRequest, FaceRequest, FaceReply> = new SessionClient(
+      {
+        kind: 'load',
+        title: `emotion: faces (${this.#engine})`,
+        engine: this.#engine,
+        threads: this.#options.threads ?? 1,
+      },
+      {
+        reply: (reply: FaceReply) => {
+          if (this.#client === client) this.#hear(reply);
+        },
+        end: (end) => {
+          if (this.#client === client) this.#ended(end);
+        },
+      },
+      this.#options.file ?? join(__dirname, 'face-process.js'),
+    );
+    return client;
+  }
+
+  #hear(reply: FaceReply): void {
+    this.#watchOver();
+    switch (reply.kind) {
+      case 'load-failed': {
+        // The nets may be there the next time: a new process looks again.
+        const client = this.#client;
+        this.#client = undefined;
+        this.#failAll(errorOf(reply.error));
+        void client?.close();
+        break;
+      }
+      case 'done':
+        this.#jobs.get(reply.id)?.resolve(reply.value);
+        break;
+      case 'failed':
+        this.#jobs.get(reply.id)?.reject(errorOf(reply.error));
+        break;
+      case 'loaded':
+      case 'busy':
+        break;
+    }
+  }
+
+  #ended({ how, stderr }: SessionEnd): void {
+    this.#client = undefined;
+    const words = stderr.slice(-300);
+    this.#failAll(
+      new EmotionError(
+        'engine.crashed',
+        `The process that looks for faces ended (${how})${words && `: ${words}`}`,
+        { how },
+      ),
+    );
+  }
+
+  /** Counts from the last sign of life. */
+  #watchOver(): void {
+    clearTimeout(this.#watch);
+    if (this.#jobs.size === 0) return;
+    this.#watch = setTimeout(() => {
+      const client = this.#client;
+      this.#client = undefined;
+      client?.kill();
+      this.#failAll(
+        new EmotionError(
+          'engine.timeout',
+          `The process that looks for faces gave no sign of life for ${this.#stuckMs} ms`,
+          { timeoutMs: this.#stuckMs },
+        ),
+      );
+    }, this.#stuckMs);
+  }
+
+  #failAll(error: EmotionError): void {
+    for (const job of this.#jobs.values()) job.reject(error);
+    this.#jobs.clear();
+  }
+}
+
+/** Runs a task with an input whose large file, if it has one, lies on the disk until it has ended. */
+async function withoutLargeBuffers<T>(
+  input: FaceInput,
+  run: (input: FaceInput) => Promise<T>,
+): Promise<T> {
+  if (
+    input.kind !== 'media' ||
+    input.media.kind !== 'bytes' ||
+    input.media.bytes.byteLength <= MOST_SENT_BYTES
+  ) {
+    return run(input);
+  }
+  const file = await temporaryFile(input.media.bytes);
+  try {
+    return await run({ kind: 'media', media: { kind: 'file', path: file.path } });
+  } catch (error) {
+    throw renamed(error, file.path, nameOf(input.media));
+  } finally {
+    await file.remove();
+  }
+}
+
+/** An error that says what the person sent, not where it lay in the meantime. */
+function renamed(error: unknown, path: string, name: string): unknown {
+  if (!(error instanceof EmotionError)) return error;
+  const details = Object.fromEntries(
+    Object.entries(error.details).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value.replaceAll(path, name) : value,
+    ]),
+  );
+  return new EmotionError(error.code, error.message.replaceAll(path, name), details, {
+    cause: error.cause,
+  });
+}
+
+function errorOf(error: PlainError): EmotionError {
+  try {
+    return valueOf<EmotionError>({ ok: false, error });
+  } catch (thrown) {
+    return thrown as EmotionError;
+  }
+}
+
+function closedError(): EmotionError {
+  return new EmotionError(
+    'engine.closed',
+    'The front end for faces was closed; send the message again after the deploy',
+  );
+}

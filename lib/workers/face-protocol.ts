@@ -1,0 +1,72 @@
+import type { VideoSample } from '../emotion/sample';
+import type { Source } from '../emotion/source';
+import type { MediaInput } from '../media/input';
+import type { Picture } from '../video/picture';
+import type { PrepareVideoOptions } from '../video/prepare';
+import type { PlainError } from './answer';
+
+/** What the pool for faces and its process say to each other. */
+
+/** What finds faces: the shipped nets on ONNX Runtime, or TensorFlow.js where it is installed. */
+export const FACE_ENGINES = ['onnxruntime', 'tensorflow'] as const;
+export type FaceEngine = (typeof FACE_ENGINES)[number];
+
+/** A picture as it is stored in a file, or its pixels. */
+export type FacePicture = Picture | Exclude<MediaInput, { kind: 'pcm' }>;
+
+/** A picture of a series and when it was taken, in seconds; by the rate of the series otherwise. */
+export interface TimedPicture {
+  readonly picture: FacePicture;
+  readonly time?: number;
+}
+
+export type FaceInput =
+  /** A picture, or a film of any length. */
+  | { readonly kind: 'media'; readonly media: Exclude<MediaInput, { kind: 'pcm' }> }
+  /** The pictures of a film, one by one. */
+  | { readonly kind: 'series'; readonly pictures: readonly TimedPicture[] }
+  /** The next picture of a live source. */
+  | { readonly kind: 'stream'; readonly stream: string; readonly next: TimedPicture };
+
+export interface FaceOptions extends PrepareVideoOptions {
+  /** Pictures a second of a film. */
+  readonly fps: number;
+  /** Most faces to look for. */
+  readonly maxFaces: number;
+  /** Narrower faces are left out, in pixels. */
+  readonly minSize: number;
+  /** A longer film is refused. */
+  readonly maxSeconds: number;
+}
+
+export interface ReadTask {
+  readonly task: 'read';
+  /** Identifies the manifest; a process keeps what it made of it. */
+  readonly key: string;
+  /** JSON of the manifest. */
+  readonly manifest: string;
+  readonly input: FaceInput;
+  readonly options: FaceOptions;
+  readonly source: Source;
+}
+
+export interface FaceLoadRequest {
+  readonly kind: 'load';
+  readonly title: string;
+  readonly engine: FaceEngine;
+  readonly threads: number;
+}
+
+export type FaceTask = ReadTask;
+
+export type FaceRequest =
+  | { readonly kind: 'run'; readonly id: number; readonly task: FaceTask }
+  | { readonly kind: 'cancel'; readonly id: number };
+
+export type FaceReply =
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'load-failed'; readonly error: PlainError }
+  /** The process is at work: it is not stuck. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'done'; readonly id: number; readonly value: VideoSample }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError };
