@@ -1,54 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import { expect } from 'chai';
-import { parse } from 'yaml';
 import type { Result } from '../../lib/emotion/result';
 import { packageRoot } from '../../lib/models/package-root';
 import { installModel, NodeRed } from './node-red';
-
-interface Media {
-  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
-  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
-  readonly $ref?: string;
-}
-type Method = 'get' | 'post';
-interface Specification {
-  readonly paths: Readonly<
-    Record<string, Partial<Record<Method, { readonly responses: Readonly<Record<string, Media>> }>>>
-  >;
-  readonly components: { readonly responses: Readonly<Record<string, Media>> };
-}
-
-const specification = parse(
-  readFileSync(join(packageRoot(), 'docs/openapi.yaml'), 'utf8'),
-) as Specification;
-const ajv = new Ajv2020({ strict: false, allErrors: true });
-ajv.addSchema({ $id: 'https://emotion.test/openapi', ...specification });
-
-/** The answers of the specification that no test has seen. */
-const unseen = new Set(
-  Object.entries(specification.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).flatMap(([method, { responses }]) =>
-      Object.keys(responses).map((status) => `${method} ${path} ${status}`),
-    ),
-  ),
-);
-
-function answerOf(method: Method, path: string, status: number): Media {
-  const answer = specification.paths[path]?.[method]?.responses[status];
-  expect(answer, `${method} ${path} ${status} in docs/openapi.yaml`).not.to.equal(undefined);
-  const name = answer?.$ref?.replace('#/components/responses/', '');
-  return name ? specification.components.responses[name]! : answer!;
-}
-
-function validator(schema: object): ValidateFunction {
-  const text = JSON.stringify(schema).replaceAll('"#/', '"https://emotion.test/openapi#/');
-  return ajv.compile(JSON.parse(text) as object);
-}
+import { Specification, type Method } from './specification';
 
 describe('the HTTP API', function () {
   this.timeout(120_000);
+  const specification = new Specification(['/emotion', '/emotion/text', '/emotion/models']);
   let nodeRed: NodeRed;
   let slow: string;
   before(async () => {
@@ -57,30 +17,8 @@ describe('the HTTP API', function () {
   });
   after(() => nodeRed.stop());
 
-  /** Sends a request and holds the answer against the specification. */
-  async function request(
-    method: Method,
-    path: string,
-    init: RequestInit = {},
-  ): Promise<{ status: number; headers: Headers; body: unknown }> {
-    const response = await fetch(`${nodeRed.url}${path}`, {
-      method: method.toUpperCase(),
-      ...init,
-    });
-    const { status, headers } = response;
-    const text = await response.text();
-    const { content = {}, headers: promised = {} } = answerOf(method, path, status);
-    const type = headers.get('content-type')?.split(';')[0] ?? '';
-    expect(Object.keys(content), `${method} ${path} ${status}: ${text}`).to.include(type);
-    const body: unknown = type === 'text/html' ? text : JSON.parse(text);
-    const validate = validator(content[type]!.schema);
-    expect(validate(body), JSON.stringify(validate.errors?.slice(0, 3))).to.equal(true);
-    for (const [name, { required }] of Object.entries(promised)) {
-      if (required) expect(headers.get(name), name).not.to.equal(null);
-    }
-    unseen.delete(`${method} ${path} ${status}`);
-    return { status, headers, body };
-  }
+  const request = (method: Method, path: string, init?: RequestInit) =>
+    specification.request(nodeRed.url, method, path, init);
 
   const post = (body: unknown, type = 'application/json') =>
     request('post', '/emotion/text', {
@@ -231,14 +169,11 @@ describe('the HTTP API', function () {
     const routes = (flows as { type: string; method?: string; url?: string }[])
       .filter(({ type }) => type === 'http in')
       .map(({ method, url }) => `${method} ${url}`);
-    const described = Object.entries(specification.paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method} ${path}`),
-    );
-    expect(routes).to.have.members(described);
+    expect(routes).to.have.members(specification.routes);
   });
 
   it('gave every answer that the specification promises', () => {
-    expect([...unseen]).to.deep.equal([]);
+    expect([...specification.unseen]).to.deep.equal([]);
   });
 
   it('left nothing in the log that looks like a defect', () => {

@@ -7,6 +7,9 @@ import { packageRoot } from '../../lib/models/package-root';
 
 const FIXTURES = join(packageRoot(), 'test/fixtures/models');
 
+/** What stands for the models that the example flows name. */
+export const FIXTURE_MODELS = { 'text-bilstm': 'tiny-text', 'face-cnn-lstm': 'tiny-face' };
+
 export interface RunOptions {
   /** Name of a model for the flows → folder of the fixture that takes its place. */
   readonly models?: Readonly<Record<string, string>>;
@@ -29,7 +32,7 @@ export class NodeRed {
   ) {}
 
   static async start(options: RunOptions = {}): Promise<NodeRed> {
-    const { models = { 'text-bilstm': 'tiny-text' }, files = {} } = options;
+    const { models = FIXTURE_MODELS, files = {} } = options;
     const userDir = options.userDir ?? (await mkdtemp(join(tmpdir(), 'emotion-node-red-')));
     for (const [file, content] of Object.entries(files)) {
       await mkdir(join(userDir, file, '..'), { recursive: true });

@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import { packageRoot } from '../../lib/models/package-root';
+
+interface Media {
+  readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+  readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
+  readonly $ref?: string;
+}
+export type Method = 'get' | 'post';
+interface OpenApi {
+  readonly paths: Readonly<
+    Record<string, Partial<Record<Method, { readonly responses: Readonly<Record<string, Media>> }>>>
+  >;
+  readonly components: { readonly responses: Readonly<Record<string, Media>> };
+}
+
+/** What a path answered. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+/** `docs/openapi.yaml`, to hold real answers against. */
+export class Specification {
+  /** The answers of the paths under test that no request has had. */
+  readonly unseen: Set<string>;
+  readonly #openApi: OpenApi;
+  readonly #ajv = new Ajv2020({ strict: false, allErrors: true });
+
+  /** @param paths the paths that this suite is to see every answer of */
+  constructor(paths: readonly string[]) {
+    this.#openApi = parse(
+      readFileSync(join(packageRoot(), 'docs/openapi.yaml'), 'utf8'),
+    ) as OpenApi;
+    this.#ajv.addSchema({ $id: 'https://emotion.test/openapi', ...this.#openApi });
+    this.unseen = new Set(
+      Object.entries(this.#openApi.paths)
+        .filter(([path]) => paths.includes(path))
+        .flatMap(([path, methods]) =>
+          Object.entries(methods).flatMap(([method, { responses }]) =>
+            Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+          ),
+        ),
+    );
+  }
+
+  /** All that it describes, as `get /emotion`. */
+  get routes(): string[] {
+    return Object.entries(this.#openApi.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+  }
+
+  /**
+   * Sends a request and holds the answer against the specification.
+   *
+   * @param path of the specification; `query` is added to it
+   */
+  async request(
+    url: string,
+    method: Method,
+    path: string,
+    init: RequestInit = {},
+    query = '',
+  ): Promise<Answer> {
+    const response = await fetch(`${url}${path}${query}`, {
+      method: method.toUpperCase(),
+      ...init,
+    });
+    const { status, headers } = response;
+    const text = await response.text();
+    const { content = {}, headers: promised = {} } = this.#answerOf(method, path, status);
+    const type = headers.get('content-type')?.split(';')[0] ?? '';
+    expect(Object.keys(content), `${method} ${path} ${status}: ${text}`).to.include(type);
+    const body: unknown = type === 'text/html' ? text : JSON.parse(text);
+    const validate = this.#validator(content[type]!.schema);
+    expect(validate(body), JSON.stringify(validate.errors?.slice(0, 3))).to.equal(true);
+    for (const [name, { required }] of Object.entries(promised)) {
+      if (required) expect(headers.get(name), name).not.to.equal(null);
+    }
+    this.unseen.delete(`${method} ${path} ${status}`);
+    return { status, headers, body };
+  }
+
+  #answerOf(method: Method, path: string, status: number): Media {
+    const answer = this.#openApi.paths[path]?.[method]?.responses[status];
+    expect(answer, `${method} ${path} ${status} in docs/openapi.yaml`).not.to.equal(undefined);
+    const name = answer?.$ref?.replace('#/components/responses/', '');
+    return name ? this.#openApi.components.responses[name]! : answer!;
+  }
+
+  #validator(schema: object): ValidateFunction {
+    const text = JSON.stringify(schema).replaceAll('"#/', '"https://emotion.test/openapi#/');
+    return this.#ajv.compile(JSON.parse(text) as object);
+  }
+}
