@@ -14,6 +14,7 @@ import { NetFaceFinder } from '../video/face-finder';
 import { FaceReader } from '../video/face-reader';
 import { openFaceNets } from '../video/open-face-nets';
 import { checkPicture, type Picture } from '../video/picture';
+import { openTensorFlowFaces } from '../video/tensorflow-faces';
 import { VideoPreparer, type FaceRecord } from '../video/prepare';
 import { answering } from './answer';
 import type {
@@ -75,7 +76,8 @@ process.on('disconnect', () => process.exit(0));
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 
-async function openEngine({ threads }: FaceLoadRequest): Promise<Engine> {
+async function openEngine({ engine: wanted, threads }: FaceLoadRequest): Promise<Engine> {
+  if (wanted === 'tensorflow') return openTensorFlowFaces({ threads });
   const nets = await openFaceNets({ threads });
   return { name: nets.runtime, finder: (options) => new NetFaceFinder(nets, options) };
 }
