@@ -47,6 +47,10 @@ export const ERROR_CODES = {
   'media.stalled': { status: 504, transient: true },
   'media.killed': { status: 503, transient: true },
   'fusion.not-a-result': { status: 422, transient: false },
+  'fusion.duplicate': { status: 422, transient: false },
+  'fusion.late': { status: 422, transient: false },
+  'fusion.time-unusable': { status: 422, transient: false },
+  'fallback.source-gone': { status: 503, transient: false },
   'fallback.exhausted': { status: 503, transient: false },
 } as const satisfies Record<string, { status: number; transient: boolean }>;
 

@@ -64,6 +64,16 @@ export interface VideoSample extends SampleOf<'video'> {
 /** What a preprocess node emits and `emotion-infer` takes. */
 export type Sample = TextSample | AudioSample | VideoSample;
 
+/** What a fusion model takes: the scores of one event's modalities, one row. */
+export interface FusionSample {
+  readonly modality: 'multimodal';
+  readonly model: string;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly segments: readonly SampleSegment[];
+  readonly source: Source;
+  readonly reason?: undefined;
+}
+
 /** Whether a value has the form of a Sample; what its tensors hold is for the engine to check. */
 export function isSample(value: unknown): value is Sample {
   if (typeof value !== 'object' || value === null) return false;

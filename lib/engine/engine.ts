@@ -1,6 +1,6 @@
 import type { EmotionError } from '../emotion/error';
 import type { Runtime } from '../emotion/result';
-import type { Sample, Tensor } from '../emotion/sample';
+import type { FusionSample, Sample, Tensor } from '../emotion/sample';
 import type { Manifest, Precision } from '../models/manifest';
 import type { InstalledModel } from '../models/model';
 
@@ -78,7 +78,7 @@ export interface Engine {
 
   /** Resolves when the model is loaded; calls do not need to wait for it. */
   ready(): Promise<void>;
-  infer(sample: Sample, options?: InferOptions): Promise<EngineOutput>;
+  infer(sample: Sample | FusionSample, options?: InferOptions): Promise<EngineOutput>;
 
   /**
    * Rejects the calls that wait with `queue.reset`: those with a key, or all. Without a key, it

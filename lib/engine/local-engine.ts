@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { EmotionError } from '../emotion/error';
 import type { Runtime } from '../emotion/result';
-import type { Sample } from '../emotion/sample';
+import type { FusionSample, Sample } from '../emotion/sample';
 import { graphFile, type InstalledModel } from '../models/model';
 import { batchMessages, pickBatch } from './batch';
 import {
@@ -212,7 +212,7 @@ export class LocalEngine implements Engine {
     return new Promise((resolve, reject) => this.#readyWaiters.push({ resolve, reject }));
   }
 
-  async infer(sample: Sample, options: InferOptions = {}): Promise<EngineOutput> {
+  async infer(sample: Sample | FusionSample, options: InferOptions = {}): Promise<EngineOutput> {
     const from = performance.now();
     this.#throwIfOver(options.signal);
     const rows = await this.#inferRows(sample, options);
@@ -252,7 +252,10 @@ export class LocalEngine implements Engine {
 
   // Calls
 
-  async #inferRows(sample: Sample, options: InferOptions): Promise<readonly RowOutput[]> {
+  async #inferRows(
+    sample: Sample | FusionSample,
+    options: InferOptions,
+  ): Promise<readonly RowOutput[]> {
     const count = checkSample(sample, this.model.manifest);
     if (count === 0) return [];
     const later = this.#budget.take(Math.min(count, ROWS_PER_TURN));
@@ -280,7 +283,7 @@ export class LocalEngine implements Engine {
   }
 
   /** The next rows of a sample, prepared and looked up in the cache. */
-  #lookUp(sample: Sample, from: number, count: number): LookedUp[] {
+  #lookUp(sample: Sample | FusionSample, from: number, count: number): LookedUp[] {
     const rows: LookedUp[] = [];
     for (let index = from; index < Math.min(count, from + ROWS_PER_TURN); index += 1) {
       const row = prepareRow(sample, index, this.model.manifest);

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { EmotionError } from '../emotion/error';
 import type { Runtime } from '../emotion/result';
-import type { Sample, TextSample } from '../emotion/sample';
+import type { FusionSample, Sample, TextSample } from '../emotion/sample';
 import type { InstalledModel } from '../models/model';
 import type {
   Engine,
@@ -81,7 +81,7 @@ export class RoutingEngine implements Engine {
     await Promise.all([...this.#targets.values()].map((target) => this.#engine(target).ready()));
   }
 
-  async infer(sample: Sample, options: InferOptions = {}): Promise<EngineOutput> {
+  async infer(sample: Sample | FusionSample, options: InferOptions = {}): Promise<EngineOutput> {
     const start = performance.now();
     const calls = this.#parts(sample).map((part) => ({ part, target: this.#target(part) }));
     const givenUp = new AbortController();
@@ -157,7 +157,7 @@ export class RoutingEngine implements Engine {
     return lease.engine;
   }
 
-  #parts(sample: Sample): readonly TextSample[] {
+  #parts(sample: Sample | FusionSample): readonly TextSample[] {
     const { id } = this.model.manifest;
     if (sample.model !== id) {
       throw new EmotionError(

@@ -1,6 +1,7 @@
 import { EmotionError } from '../emotion/error';
 import {
   isSample,
+  type FusionSample,
   type Sample,
   type Tensor,
   type TensorData,
@@ -46,8 +47,10 @@ export function allocate(type: TensorType, length: number): TensorData {
  * `input.not-a-sample` when it is none, or a tensor is missing or has another type, shape or size
  * than declared
  */
-export function checkSample(sample: Sample, manifest: Manifest): number {
-  if (!isSample(sample)) throw notASample('what a preprocess node makes', typeof sample);
+export function checkSample(sample: Sample | FusionSample, manifest: Manifest): number {
+  if (!isSample(sample) && sample?.modality !== 'multimodal') {
+    throw notASample('what a preprocess node makes', typeof sample);
+  }
   if (sample.model !== manifest.id) {
     throw new EmotionError(
       'input.wrong-model',
@@ -112,7 +115,11 @@ function notASample(expected: string, got: string): EmotionError {
  * of its sample. Text rows know their length from `segments[row].tokens`; other rows are as long as
  * their tensors. The data are views of the sample's wherever a row is cut at its end only.
  */
-export function prepareRow(sample: Sample, row: number, manifest: Manifest): PreparedRow {
+export function prepareRow(
+  sample: Sample | FusionSample,
+  row: number,
+  manifest: Manifest,
+): PreparedRow {
   const lengths: Partial<Record<DynamicAxis, number>> = {};
   const tokens = sample.segments[row]?.tokens?.length;
   const tensors: Record<string, RowTensor> = {};

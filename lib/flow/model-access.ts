@@ -138,6 +138,7 @@ export class ModelAccess {
     const opened = this.#open(reference);
     const model = await opened.model;
     if (this.#closed) throw new EmotionError('engine.closed', 'The model configuration was closed');
+    if (model.manifest.weights !== undefined) throw fallbackOnly(model);
     try {
       const result = await task(opened, model);
       opened.failures = 0;
@@ -265,6 +266,14 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   list: () => Promise.reject(notConfigured()),
   watch: () => () => undefined,
 };
+
+function fallbackOnly({ manifest: { id } }: InstalledModel): EmotionError {
+  return new EmotionError(
+    'input.wrong-model',
+    `Model "${id}" answers for emotion-fallback only; choose a model with a graph`,
+    { model: id },
+  );
+}
 
 function notConfigured(): EmotionError {
   return new EmotionError(

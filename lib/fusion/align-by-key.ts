@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Modality } from '../emotion/sample';
 import { systemClock, type Clock } from './clock';
+import { Deadline } from './deadline';
 import { MODALITIES } from './modalities';
 
 /**
@@ -18,6 +19,8 @@ export type Arrival = 'accepted' | 'duplicate' | 'late';
 export interface KeyedEvent<T> {
   readonly key: string;
   readonly members: Partial<Record<Modality, T>>;
+  /** What the event waited for. */
+  readonly expected: readonly Modality[];
   /** Expected modalities that did not come. */
   readonly missing: readonly Modality[];
   readonly cause: ReleaseCause;
@@ -26,6 +29,7 @@ export interface KeyedEvent<T> {
 }
 
 export interface KeyAlignerOptions<T> {
+  /** What an event waits for unless an arrival says otherwise. */
   readonly expected: readonly Modality[];
   /** Milliseconds from the first arrival of an event after which it is released as it is. */
   readonly waitMs: number;
@@ -51,6 +55,7 @@ interface OpenEvent<T> {
   readonly key: string;
   readonly members: Partial<Record<Modality, T>>;
   readonly openedAt: number;
+  expected: readonly Modality[];
   bytes: number;
 }
 
@@ -79,9 +84,8 @@ export class KeyAligner<T> {
   readonly #open = new Map<string, OpenEvent<T>>();
   /** Answered key → when it is forgotten, in that order. */
   readonly #answered = new Map<string, number>();
+  readonly #deadline: Deadline;
   #bytes = 0;
-  #armedFor: OpenEvent<T> | undefined;
-  #cancelTimer: (() => void) | undefined;
 
   constructor(options: KeyAlignerOptions<T>) {
     this.#options = {
@@ -93,6 +97,13 @@ export class KeyAligner<T> {
       clock: systemClock,
       ...options,
     };
+    const { clock, waitMs } = this.#options;
+    this.#deadline = new Deadline(
+      clock,
+      waitMs,
+      () => first(this.#open.values()),
+      (now) => this.#releaseOverdue(now),
+    );
   }
 
   get openEvents(): number {
@@ -107,9 +118,12 @@ export class KeyAligner<T> {
     return this.#bytes;
   }
 
-  /** @throws what `onEvent` throws, after the event has been taken off the books */
-  add(key: string, modality: Modality, value: T): Arrival {
-    const { clock, expected, sizeOf, maxOpen, maxBytes } = this.#options;
+  /**
+   * @param expected what the event of this key waits for from now on, where it differs from others
+   * @throws what `onEvent` throws, after the event has been taken off the books
+   */
+  add(key: string, modality: Modality, value: T, expected?: readonly Modality[]): Arrival {
+    const { clock, sizeOf, maxOpen, maxBytes } = this.#options;
     const now = clock.now();
     this.#releaseOverdue(now);
     const id = boundedKey(key);
@@ -117,19 +131,21 @@ export class KeyAligner<T> {
     if (event === undefined) {
       this.#forget(now);
       if (this.#answered.has(id)) return 'late';
-      event = { key: id, members: {}, openedAt: now, bytes: 0 };
+      const { expected: usual } = this.#options;
+      event = { key: id, members: {}, openedAt: now, expected: usual, bytes: 0 };
       this.#open.set(id, event);
     } else if (event.members[modality] !== undefined) {
       return 'duplicate';
     }
     event.members[modality] = value;
+    if (expected !== undefined) event.expected = expected;
     const bytes = sizeOf(value);
     event.bytes += bytes;
     this.#bytes += bytes;
 
     const { members } = event;
     try {
-      if (expected.every((wanted) => members[wanted] !== undefined)) {
+      if (event.expected.every((wanted) => members[wanted] !== undefined)) {
         this.#release(event, 'complete', now);
       }
       while (this.#open.size > maxOpen || this.#bytes > maxBytes) {
@@ -138,7 +154,7 @@ export class KeyAligner<T> {
         this.#release(oldest, 'evicted', now);
       }
     } finally {
-      this.#arm(now);
+      this.#deadline.arm(now);
     }
     return 'accepted';
   }
@@ -152,7 +168,7 @@ export class KeyAligner<T> {
     } else {
       for (const event of [...this.#open.values()]) this.#release(event, 'flushed', now);
     }
-    this.#arm(now);
+    this.#deadline.arm(now);
   }
 
   /** Releases everything and forgets the answered keys; the aligner can be used again. */
@@ -169,7 +185,8 @@ export class KeyAligner<T> {
   }
 
   #release(event: OpenEvent<T>, cause: ReleaseCause, now: number): void {
-    const { expected, rememberMs, maxRemembered, onEvent } = this.#options;
+    const { rememberMs, maxRemembered, onEvent } = this.#options;
+    const { expected } = event;
     this.#open.delete(event.key);
     this.#bytes -= event.bytes;
     if (rememberMs > 0) {
@@ -182,6 +199,7 @@ export class KeyAligner<T> {
     onEvent({
       key: event.key,
       members: event.members,
+      expected,
       missing: MODALITIES.filter(
         (modality) => expected.includes(modality) && event.members[modality] === undefined,
       ),
@@ -195,27 +213,6 @@ export class KeyAligner<T> {
       if (until > now) break;
       this.#answered.delete(key);
     }
-  }
-
-  /** One timer, for the oldest open event. */
-  #arm(now: number): void {
-    const oldest = first(this.#open.values());
-    if (oldest === this.#armedFor) return;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#armedFor = oldest;
-    if (oldest === undefined) return;
-    const { clock, waitMs } = this.#options;
-    this.#cancelTimer = clock.schedule(oldest.openedAt + waitMs - now, () => {
-      this.#armedFor = undefined;
-      this.#cancelTimer = undefined;
-      const fired = clock.now();
-      try {
-        this.#releaseOverdue(fired);
-      } finally {
-        this.#arm(fired);
-      }
-    });
   }
 }
 

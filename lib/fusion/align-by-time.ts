@@ -2,6 +2,7 @@ import type { Modality } from '../emotion/sample';
 import type { ReleaseCause } from './align-by-key';
 import { systemClock, type Clock } from './clock';
 import { ClockOffset } from './clock-offset';
+import { Deadline } from './deadline';
 import { MODALITIES } from './modalities';
 
 /** A value that holds from `startMs` to `endMs` by its device's clock; the two may be equal. */
@@ -77,6 +78,8 @@ export interface TimeAlignerOptions<T> {
   readonly clock?: Clock;
   /** Called once for each event; for each stream in the order of time. */
   readonly onEvent: (event: TimedEvent<T>) => void;
+  /** Called once for each accepted window, when the last event that holds it has been released. */
+  readonly onReleased?: (value: T) => void;
 }
 
 interface Stored<T> {
@@ -87,6 +90,8 @@ interface Stored<T> {
   readonly deviceStartMs: number;
   readonly deviceEndMs: number;
   readonly bytes: number;
+  /** Open events that hold it. */
+  uses: number;
 }
 
 interface Step<T> {
@@ -142,9 +147,8 @@ export class TimeAligner<T> {
   readonly #streams = new Map<string, StreamState<T>>();
   /** In the order of opening, which is the order of their deadlines. */
   readonly #open = new Set<Step<T>>();
+  readonly #deadline: Deadline;
   #bytes = 0;
-  #armedFor: Step<T> | undefined;
-  #cancelTimer: (() => void) | undefined;
 
   /** @throws RangeError when a setting makes no sense */
   constructor(options: TimeAlignerOptions<T>) {
@@ -164,8 +168,16 @@ export class TimeAligner<T> {
       sizeOf: () => 0,
       maxStreams: 100,
       clock: systemClock,
+      onReleased: () => undefined,
       ...options,
     };
+    const { clock, waitMs } = this.#options;
+    this.#deadline = new Deadline(
+      clock,
+      waitMs,
+      () => this.#oldest(),
+      (now) => this.#releaseOverdue(now),
+    );
     if (!(this.#options.minOverlap >= 0 && this.#options.minOverlap <= 0.5)) {
       throw new RangeError(`"minOverlap" must be from 0 to 0.5, got ${options.minOverlap}`);
     }
@@ -204,6 +216,7 @@ export class TimeAligner<T> {
         deviceStartMs: startMs,
         deviceEndMs: endMs,
         bytes: sizeOf(value),
+        uses: 0,
       };
       if (!this.#plausible(stream, stored.endMs, now)) return 'implausible';
       this.#restartWhenSetBack(stream, stored.endMs, now);
@@ -212,7 +225,7 @@ export class TimeAligner<T> {
       this.#makeRoom(now);
       return outcome;
     } finally {
-      this.#arm(now);
+      this.#deadline.arm(now);
     }
   }
 
@@ -228,7 +241,7 @@ export class TimeAligner<T> {
         this.#releaseUpTo(state, Infinity, 'flushed', now);
       }
     } finally {
-      this.#arm(now);
+      this.#deadline.arm(now);
     }
   }
 
@@ -330,6 +343,7 @@ export class TimeAligner<T> {
         this.#open.add(step);
       }
       (step.members[modality] ??= []).push(stored);
+      stored.uses += 1;
       step.bytes += stored.bytes;
       this.#bytes += stored.bytes;
     }
@@ -373,7 +387,7 @@ export class TimeAligner<T> {
   #makeRoom(now: number): void {
     const { maxOpen, maxBytes } = this.#options;
     while (this.#open.size > maxOpen || this.#bytes > maxBytes) {
-      const [oldest] = this.#open;
+      const oldest = this.#oldest();
       if (oldest === undefined) break;
       this.#releaseUpTo(oldest.stream, oldest.index, 'evicted', now);
     }
@@ -396,8 +410,27 @@ export class TimeAligner<T> {
       stream.answered = Math.max(stream.answered, open);
       this.#open.delete(step);
       this.#bytes -= step.bytes;
-      this.#options.onEvent(this.#event(step, cause, now));
+      try {
+        this.#options.onEvent(this.#event(step, cause, now));
+      } finally {
+        this.#letGo(step);
+      }
     }
+  }
+
+  #letGo(step: Step<T>): void {
+    for (const modality of MODALITIES) {
+      for (const stored of step.members[modality] ?? []) {
+        stored.uses -= 1;
+        if (stored.uses === 0) this.#options.onReleased(stored.value);
+      }
+    }
+  }
+
+  /** The step that was opened first. */
+  #oldest(): Step<T> | undefined {
+    const [oldest] = this.#open;
+    return oldest;
   }
 
   #event(step: Step<T>, cause: ReleaseCause, now: number): TimedEvent<T> {
@@ -428,26 +461,5 @@ export class TimeAligner<T> {
       cause,
       waitedMs: now - step.openedAt,
     };
-  }
-
-  /** One timer, for the step that was opened first. */
-  #arm(now: number): void {
-    const [oldest] = this.#open;
-    if (oldest === this.#armedFor) return;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#armedFor = oldest;
-    if (oldest === undefined) return;
-    const { clock, waitMs } = this.#options;
-    this.#cancelTimer = clock.schedule(oldest.openedAt + waitMs - now, () => {
-      this.#armedFor = undefined;
-      this.#cancelTimer = undefined;
-      const fired = clock.now();
-      try {
-        this.#releaseOverdue(fired);
-      } finally {
-        this.#arm(fired);
-      }
-    });
   }
 }

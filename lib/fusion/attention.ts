@@ -110,8 +110,8 @@ export interface AttentionParameters {
     readonly weight: ArrayLike<number>;
     /** `[3, 7]`. */
     readonly bias: ArrayLike<number>;
-    /** Divides the averaged logits. */
-    readonly temperature: number;
+    /** `[3]`: divides the averaged logits when one, two or three modalities are present. */
+    readonly temperatures: ArrayLike<number>;
   };
 }
 
@@ -129,6 +129,7 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
   if (value !== undefined) {
     expectLength('value.weight', value.weight, ROWS * LABELS * LABELS);
     expectLength('value.bias', value.bias, ROWS * LABELS);
+    expectLength('value.temperatures', value.temperatures, ROWS);
   }
 
   const relevance = (features: Float32Array, row: number): number => {
@@ -155,6 +156,8 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
     const weights = exponentials.map((term) => term / total);
     if (value === undefined) return { weights };
 
+    const count = present.reduce((sum, there) => sum + there, 0);
+    const temperature = value.temperatures[count - 1] ?? 1;
     const logits = EMOTIONS.map((_, out) => {
       let logit = 0;
       weights.forEach((weight, row) => {
@@ -166,7 +169,7 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
         }
         logit += weight * sum;
       });
-      return logit / value.temperature;
+      return logit / temperature;
     });
     return { weights, logits };
   };

@@ -67,6 +67,7 @@ export async function fuse(results: readonly Result[], options: FuseOptions): Pr
       ? await combine(present, options)
       : { pooled: NOTHING, method: options.method, failure: undefined };
 
+  const by = pooled.by ?? method;
   const scores = temper(pooled.scores, present.length > 1 ? (options.temperature ?? 1) : 1);
   const top = topLabel(scores);
   const score = top?.score ?? 0;
@@ -89,8 +90,8 @@ export async function fuse(results: readonly Result[], options: FuseOptions): Pr
     scores,
     agreement: agreement(present, scores),
     explanation: explain(answer),
-    model: method.id,
-    runtime: method.runtime,
+    model: by.id,
+    runtime: by.runtime,
     cached: ordered.every(({ cached }) => cached),
     latencyMs: Math.max(...ordered.map(({ latencyMs }) => latencyMs)) + (now() - began),
     ...(top !== null && score < (options.threshold ?? 0) ? { uncertain: true as const } : {}),

@@ -11,6 +11,8 @@ export interface Pooled {
   readonly weights: ModalityWeights;
   /** Over the union of the labels that the modalities know; sums to 1. */
   readonly scores: Scores;
+  /** What made it, where that is not known before it ran. */
+  readonly by?: { readonly id: string; readonly runtime: Runtime };
 }
 
 /**

@@ -6,6 +6,8 @@ import type { ModalityWeights } from './pooling';
 export interface Metric {
   readonly name: string;
   readonly value: number;
+  /** What it was measured on; metrics of one set belong together. */
+  readonly dataset?: string;
   readonly headline?: boolean;
 }
 
@@ -46,8 +48,8 @@ export function logOddsWeight(hitRate: number, classes: number): number {
 /**
  * Weights of the modalities from what their models reached in evaluation. The hit rate is the
  * first of macro-F1, UAR, balanced accuracy and accuracy that the manifest lists (headline entries
- * before others), lowered by the expected calibration error `ece` where it is listed: what a model
- * claims too much is not counted. A model without any of these gets the mean of the other weights.
+ * before others), lowered by the expected calibration error `ECE` on the same data where it is listed:
+ * what a model claims too much is not counted. Names are compared without regard to case. A model without any of these gets the mean of the other weights.
  *
  * @returns one weight a modality that `models` names, scaled to sum 1
  */
@@ -69,19 +71,26 @@ export function reliabilityWeights(
 }
 
 function weightOf({ metrics, classes }: MeasuredModel): number | undefined {
-  const hitRate = metricValue(metrics, HIT_RATES);
+  const hitRate = hitRateOf(metrics);
   if (hitRate === undefined) return undefined;
-  return logOddsWeight(hitRate - (metricValue(metrics, ['ece']) ?? 0), classes);
+  const error = metrics.find(
+    (metric) => isNamed(metric, 'ece') && metric.dataset === hitRate.dataset,
+  );
+  return logOddsWeight(hitRate.value - (error?.value ?? 0), classes);
 }
 
-function metricValue(metrics: readonly Metric[], names: readonly string[]): number | undefined {
+function hitRateOf(metrics: readonly Metric[]): Metric | undefined {
   for (const headline of [true, false]) {
-    for (const name of names) {
+    for (const name of HIT_RATES) {
       const found = metrics.find(
-        (metric) => metric.name === name && (metric.headline ?? false) === headline,
+        (metric) => isNamed(metric, name) && (metric.headline ?? false) === headline,
       );
-      if (found !== undefined && Number.isFinite(found.value)) return found.value;
+      if (found !== undefined) return found;
     }
   }
   return undefined;
+}
+
+function isNamed({ name, value }: Metric, wanted: string): boolean {
+  return name.toLowerCase() === wanted && Number.isFinite(value);
 }

@@ -30,7 +30,7 @@ const output = z.strictObject({
    * row. `saliency`: `[batch, height, width]`, how much each part of the row's last picture spoke for
    * the label with the highest logit; numbers from 0 on, in any unit.
    */
-  kind: z.enum(['logits', 'token-weights', 'time-weights', 'saliency']),
+  kind: z.enum(['logits', 'token-weights', 'time-weights', 'modality-weights', 'saliency']),
   shape: z.array(dimension).min(1),
 });
 
@@ -149,6 +149,13 @@ export const videoPreprocessing = z.strictObject({
   inputs: z.record(z.string(), z.enum(VIDEO_FEATURES)),
 });
 
+/** What a fusion model is given: scores of modalities, any of which may be absent. */
+export const fusionPreprocessing = z.strictObject({
+  kind: z.literal('multimodal'),
+  /** Version of `attentionFeatures` in `lib/fusion/attention.ts` that the model was trained with. */
+  features: z.literal(1),
+});
+
 const metric = z.strictObject({
   name: z.string(),
   value: z.number(),
@@ -168,7 +175,8 @@ export const manifestSchema = z.strictObject({
   id: modelId,
   version: z.string().regex(/^\d+\.\d+\.\d+/, 'a semantic version such as 1.0.0'),
   title: z.strictObject({ en: z.string(), zh: z.string() }),
-  modality: z.enum(['text', 'audio', 'video']),
+  /** `multimodal`: it fuses the scores of the others. */
+  modality: z.enum(['text', 'audio', 'video', 'multimodal']),
   architecture: z.string().min(1),
   languages: z.array(z.string()).default([]),
   /** The model's own labels in the order of its logits. */
@@ -189,6 +197,7 @@ export const manifestSchema = z.strictObject({
     textPreprocessing,
     audioPreprocessing,
     videoPreprocessing,
+    fusionPreprocessing,
   ]),
   calibration: z.strictObject({
     /** Logits are divided by it before softmax; one value, or one per language. */
@@ -222,10 +231,29 @@ export const routerSchema = manifestSchema
     routes: z.strictObject({ zh: modelId, en: modelId }),
   });
 
+/** The name of the architecture of the models that `emotion-fallback` answers from. */
+export const LOGISTIC_REGRESSION = 'logistic-regression';
+
+/**
+ * A fallback model has no graph: its weights, in the format of `lib/resilience/logistic-regression.ts`,
+ * also say how inputs become features.
+ */
+export const logisticSchema = routerSchema.omit({ routes: true }).extend({
+  modality: z.enum(['text', 'audio', 'video']),
+  architecture: z.literal(LOGISTIC_REGRESSION),
+  languages: z.array(z.string()).default([]),
+  weights: file,
+});
+
+export type ModelFile = z.infer<typeof file>;
 export type Routes = z.infer<typeof routerSchema>['routes'];
 
-/** Of a router, everything that describes a graph is empty. */
-export type Manifest = z.infer<typeof manifestSchema> & { readonly routes?: Routes };
+/** Of a router and of a fallback model, everything that describes a graph is empty. */
+export type Manifest = z.infer<typeof manifestSchema> & {
+  readonly routes?: Routes;
+  /** Of a fallback model. */
+  readonly weights?: ModelFile;
+};
 export type TensorSpec = z.infer<typeof tensorSpec>;
 export type OutputSpec = z.infer<typeof output>;
 export type Precision = Manifest['files']['default'];
@@ -248,15 +276,13 @@ export interface ManifestProblem {
 export function parseManifest(
   value: unknown,
 ): { manifest: Manifest; problems: [] } | { manifest?: never; problems: ManifestProblem[] } {
-  if (isRouter(value)) return parseRouter(value);
+  const architecture = (value as { architecture?: unknown } | null | undefined)?.architecture;
+  if (architecture === 'router') return parseRouter(value);
+  if (architecture === LOGISTIC_REGRESSION) return parseLogistic(value);
   const parsed = manifestSchema.safeParse(value);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
   const problems = contradictions(parsed.data);
   return problems.length > 0 ? { problems } : { manifest: parsed.data, problems: [] };
-}
-
-function isRouter(value: unknown): boolean {
-  return (value as { architecture?: unknown } | null | undefined)?.architecture === 'router';
 }
 
 const NO_GRAPH: Omit<z.infer<typeof manifestSchema>, keyof z.infer<typeof routerSchema>> = {
@@ -279,12 +305,7 @@ function parseRouter(value: unknown): ReturnType<typeof parseManifest> {
   const parsed = routerSchema.safeParse(value);
   if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
   const { id, labels, routes } = parsed.data;
-  const problems: ManifestProblem[] = [];
-  labels.forEach((label, index) => {
-    if (labels.indexOf(label) !== index) {
-      problems.push({ path: ['labels', index], expected: 'each label once' });
-    }
-  });
+  const problems = repeatedLabels(labels);
   for (const [language, target] of Object.entries(routes)) {
     if (target === id) problems.push({ path: ['routes', language], expected: 'another model' });
   }
@@ -293,11 +314,28 @@ function parseRouter(value: unknown): ReturnType<typeof parseManifest> {
     : { manifest: { ...NO_GRAPH, ...parsed.data }, problems: [] };
 }
 
+function parseLogistic(value: unknown): ReturnType<typeof parseManifest> {
+  const parsed = logisticSchema.safeParse(value);
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(schemaProblem) };
+  const problems = repeatedLabels(parsed.data.labels);
+  return problems.length > 0
+    ? { problems }
+    : { manifest: { ...NO_GRAPH, ...parsed.data }, problems: [] };
+}
+
+function repeatedLabels(labels: readonly string[]): ManifestProblem[] {
+  return labels.flatMap((label, index) =>
+    labels.indexOf(label) === index
+      ? []
+      : [{ path: ['labels', index], expected: 'each label once' }],
+  );
+}
+
 /** The JSON Schema (draft 2020-12) of `model.yaml` for editors. */
 export function manifestJsonSchema(): Record<string, unknown> {
   return {
     title: 'model.yaml of @emowire/node-red-emotion',
-    ...z.toJSONSchema(z.union([manifestSchema, routerSchema]), { io: 'input' }),
+    ...z.toJSONSchema(z.union([manifestSchema, routerSchema, logisticSchema]), { io: 'input' }),
   };
 }
 

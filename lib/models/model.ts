@@ -59,6 +59,8 @@ export async function loadModel(
     if (typeof entry !== 'object') continue;
     await checkFile(absolute, file, `files.${key}`, entry, hashes);
   }
+  const { weights } = manifest;
+  if (weights !== undefined) await checkFile(absolute, file, 'weights', weights, hashes);
   return { manifest, folder: absolute, hash: createHash('sha256').update(source).digest('hex') };
 }
 
@@ -78,8 +80,9 @@ export async function withRoutes(
   if (routes === undefined) return router;
   const target = async (language: keyof Routes): Promise<InstalledModel> => {
     const model = await find(routes[language]);
-    const { modality, architecture } = model.manifest;
-    if (modality === 'text' && architecture !== 'router') return model;
+    const { modality, architecture, weights } = model.manifest;
+    const hasGraph = architecture !== 'router' && weights === undefined;
+    if (modality === 'text' && hasGraph) return model;
     const file = join(router.folder, MANIFEST_FILE);
     const key = `routes.${language}`;
     const got = `"${routes[language]}" (${architecture}, ${modality})`;

@@ -206,6 +206,6 @@ function metricsOf(model: InstalledModel): readonly SummaryMetric[] {
   );
 }
 
-function bytesOf({ manifest: { files } }: InstalledModel): number {
-  return (files[files.default]?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0);
+function bytesOf({ manifest: { files, weights } }: InstalledModel): number {
+  return ((files[files.default] ?? weights)?.bytes ?? 0) + (files.tokenizer?.bytes ?? 0);
 }

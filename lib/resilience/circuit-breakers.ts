@@ -29,7 +29,14 @@ export class CircuitBreakers {
   /** @param saved what `toJSON` gave once; anything that does not look like it is ignored */
   constructor(options: CircuitBreakersOptions = {}, saved?: unknown) {
     this.#options = options;
-    for (const [source, circuit] of savedCircuits(saved)) this.#create(source, circuit);
+    this.restore(saved);
+  }
+
+  /** Takes over what `toJSON` gave once, for sources that nothing is known of yet. */
+  restore(saved: unknown): void {
+    for (const [source, circuit] of savedCircuits(saved)) {
+      if (!this.#breakers.has(source)) this.#create(source, circuit);
+    }
   }
 
   get size(): number {

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import type { RequestHandler } from 'express';
 import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
 import { EmotionError } from '../../lib/emotion/error';
@@ -10,9 +10,9 @@ import { RoutingEngine } from '../../lib/engine/routing-engine';
 import { toFlowError } from '../../lib/flow/failure';
 import { sharedCatalogue } from '../../lib/flow/host';
 import { ModelAccess, type ModelServices } from '../../lib/flow/model-access';
+import { modelFolders } from '../../lib/flow/model-folders';
 import { choiceSetting, numberSetting } from '../../lib/flow/settings';
 import { modelCard } from '../../lib/models/card';
-import { shippedModels } from '../../lib/models/package-root';
 import {
   ModelRegistry,
   summarise,
@@ -49,7 +49,7 @@ interface Settings extends NodeAPISettingsWithData {
 /** Registers the node type `emotion-model` and the admin end points of its dialog. */
 export default function register(RED: NodeAPI<Settings>): void {
   const catalogue = sharedCatalogue((key, options) => RED._(key, options));
-  const registry = new ModelRegistry([userModels(RED.settings), shippedModels()]);
+  const registry = new ModelRegistry(modelFolders(RED.settings));
   const engines: EnginePool<Partial<LocalEngineOptions>> = new EnginePool((model, options) =>
     model.routes === undefined
       ? new LocalEngine(model, options)
@@ -133,11 +133,6 @@ export default function register(RED: NodeAPI<Settings>): void {
       ? registry.resolve(path)
       : Promise.reject(new EmotionError('model.not-found', `"${path}" is no absolute path`));
   }
-}
-
-/** Where a user's own models lie. */
-function userModels({ emotionModelFolder, userDir }: Settings): string {
-  return emotionModelFolder || join(userDir ?? process.cwd(), 'emotion-models');
 }
 
 function chosenModel({ source, model, folder }: ModelDefinition): string {

@@ -36,6 +36,7 @@ describe('joining by key', () => {
       {
         key: 'a',
         members: { text: 't', audio: 'a', video: 'v' },
+        expected: ['text', 'audio', 'video'],
         missing: [],
         cause: 'complete',
         waitedMs: 20,
@@ -43,6 +44,14 @@ describe('joining by key', () => {
     ]);
     expect(aligner.openEvents).to.equal(0);
     expect(clock.pending).to.equal(0);
+  });
+
+  it('waits for what an arrival says instead', () => {
+    const { events, aligner } = setUp();
+    aligner.add('a', 'audio', 'a');
+    aligner.add('a', 'text', 't', ['audio', 'text']);
+    expect(events).to.have.length(1);
+    expect(events[0]).to.deep.include({ missing: [], cause: 'complete' });
   });
 
   it('releases what is there at the wait limit, counted from the first arrival', () => {

@@ -104,7 +104,7 @@ describe('loadModel', () => {
       from: 'modality: text',
       to: 'modality: smell',
       key: 'modality',
-      expected: '"text" | "audio" | "video"',
+      expected: '"text" | "audio" | "video" | "multimodal"',
       got: '"smell"',
     },
     {

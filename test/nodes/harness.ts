@@ -6,6 +6,9 @@ import type { NodeAPI, NodeContext, NodeMessage } from 'node-red';
 import helper from 'node-red-node-test-helper';
 import type { EmotionError } from '../../lib/emotion/error';
 import { packageRoot } from '../../lib/models/package-root';
+import { registerShaky } from './shaky-node';
+import registerFallback from '../../nodes/fallback/fallback';
+import registerFuse from '../../nodes/fuse/fuse';
 import registerInfer from '../../nodes/infer/infer';
 import registerModel from '../../nodes/model/model';
 import registerPreprocessText from '../../nodes/preprocess-text/preprocess-text';
@@ -19,6 +22,19 @@ export const NODE_RED =
 
 const load = createRequire(__filename);
 helper.init(load.resolve(NODE_RED));
+
+// The helper registers a core node anew for each of its uses in a flow, which fails the second time.
+const { _nodeModules: core } = helper as unknown as {
+  _nodeModules: Record<string, (RED: NodeAPI) => void>;
+};
+const registerCatch = core['catch']!;
+core['catch'] = (RED) => {
+  try {
+    registerCatch(RED);
+  } catch (error) {
+    if (!/already registered/.test(String(error))) throw error;
+  }
+};
 
 export interface FlowNodeDefinition {
   readonly id: string;
@@ -55,11 +71,15 @@ export class Flow {
   readonly #outcomes = new Map<string, Outcome>();
   #sequence = 0;
 
-  /** @param nodes the nodes under test in the order of the wire; the last one has no `wires` */
+  /**
+   * @param nodes the nodes under test in the order of the wire; the last one has no `wires`
+   * @param watched those whose errors end a message; all where left out
+   */
   static async start(
     nodes: readonly FlowNodeDefinition[],
     settings: Record<string, unknown> = {},
     locale: 'en-US' | 'zh-CN' = 'en-US',
+    watched?: readonly string[],
   ): Promise<Flow> {
     helper.settings({ emotionModelFolder: MODELS, ...settings });
     const registers = [
@@ -67,21 +87,34 @@ export class Flow {
       registerPreprocessText,
       registerPreprocessVideo,
       registerInfer,
+      registerFuse,
+      registerFallback,
+      registerShaky,
     ];
     await helper.load(
-      registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
-      wired(nodes),
+      registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED) as never)),
+      wired(nodes, watched),
     );
-    return new Flow(nodes.at(-1)?.id);
+    return new Flow(nodes.at(-1)?.id, watched);
   }
 
-  private constructor(private readonly last: string | undefined) {
+  private constructor(
+    private readonly last: string | undefined,
+    private readonly watched: readonly string[] | undefined,
+  ) {
     this.#collect();
   }
 
   /** Deploys other nodes in place of those that run. */
   async deploy(nodes: readonly FlowNodeDefinition[]): Promise<void> {
-    await helper.setFlows(wired(nodes), 'full');
+    await helper.setFlows(wired(nodes, this.watched), 'full').catch((error: unknown) => {
+      // The helper gives the new flow 300 ms to start, which a busy machine may need.
+      if (!/timeout waiting event/.test(String(error))) throw error;
+    });
+    const until = Date.now() + 10_000;
+    while (!helper.getNode('completed') && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     this.#collect();
   }
 
@@ -98,6 +131,31 @@ export class Flow {
     await finished;
     // What came twice would have come by then.
     await new Promise((resolve) => setTimeout(resolve, 10));
+    return outcome;
+  }
+
+  /** Sends a message that may fail and come back, and waits until it has left or was caught. */
+  async sendUntilAnswered(id: string, message: NodeMessage): Promise<Outcome> {
+    const _msgid = `message-${(this.#sequence += 1)}`;
+    const outcome: Outcome = { sent: [], caught: [], completed: [] };
+    this.#outcomes.set(_msgid, outcome);
+    helper.getNode(id).receive({ ...message, _msgid });
+    while (outcome.sent.length + outcome.caught.length === 0) {
+      await once(this.#events, `${_msgid} answered`);
+    }
+    // What came twice would have come by then.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    return outcome;
+  }
+
+  /** Sends the branches of one message to a node and waits until all of them were done. */
+  async sendTogether(id: string, messages: readonly NodeMessage[]): Promise<Outcome> {
+    const _msgid = `message-${(this.#sequence += 1)}`;
+    const outcome: Outcome = { sent: [], caught: [], completed: [] };
+    this.#outcomes.set(_msgid, outcome);
+    for (const message of messages) helper.getNode(id).receive({ ...message, _msgid });
+    const finished = () => outcome.completed.length + outcome.caught.length >= messages.length;
+    while (!finished()) await once(this.#events, _msgid);
     return outcome;
   }
 
@@ -133,7 +191,9 @@ export class Flow {
       helper.getNode(id).on('input', (message: NodeMessage) => {
         const _msgid = String(message._msgid);
         const outcome = this.#outcomes.get(_msgid);
-        if (outcome && keep(outcome, message)) this.#events.emit(_msgid);
+        if (!outcome) return;
+        if (keep(outcome, message)) this.#events.emit(_msgid);
+        if (id !== 'completed') this.#events.emit(`${_msgid} answered`);
       });
     };
     on('out', ({ sent }, message) => sent.push(message) < 0);
@@ -145,6 +205,11 @@ export class Flow {
     });
   }
 }
+
+/** Of the very runtime that the helper runs, which does not hand them to nodes. */
+const { hooks } = createRequire(join(NODE_RED, 'package.json'))('@node-red/util') as object & {
+  hooks: unknown;
+};
 
 /** The helper has no message catalogues: this looks texts up in ours, as Node-RED does. */
 function speaking(locale: string, RED: NodeAPI): NodeAPI {
@@ -160,10 +225,13 @@ function speaking(locale: string, RED: NodeAPI): NodeAPI {
       );
     return typeof text === 'string' ? text : key;
   };
-  return Object.assign(Object.create(RED) as NodeAPI, { _: lookUp });
+  return Object.assign(Object.create(RED) as NodeAPI, { _: lookUp, hooks });
 }
 
-function wired(nodes: readonly FlowNodeDefinition[]): FlowNodeDefinition[] {
+function wired(
+  nodes: readonly FlowNodeDefinition[],
+  watched?: readonly string[],
+): FlowNodeDefinition[] {
   const tested = nodes.filter(({ type }) => type !== 'emotion-model').map(({ id }) => id);
   return [
     { id: 'tab', type: 'tab', label: 'test' },
@@ -172,7 +240,15 @@ function wired(nodes: readonly FlowNodeDefinition[]): FlowNodeDefinition[] {
     ),
     { id: 'out', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
     { id: 'aside', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
-    { id: 'watch-errors', z: 'tab', x: 1, y: 1, type: 'catch', scope: tested, wires: [['caught']] },
+    {
+      id: 'watch-errors',
+      z: 'tab',
+      x: 1,
+      y: 1,
+      type: 'catch',
+      scope: watched ?? tested,
+      wires: [['caught']],
+    },
     { id: 'caught', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
     {
       id: 'watch-done',
