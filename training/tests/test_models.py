@@ -31,6 +31,10 @@ def models() -> list:
     torch.manual_seed(0)
     pair = [
         (BiLstmClassifier(BiLstmConfig(40, 24, 16, 12)), export_bilstm),
+        (
+            BiLstmClassifier(BiLstmConfig(40, 24, 16, 12, maximum=True)),
+            export_bilstm,
+        ),
         (EncoderClassifier(EncoderConfig(40, 32, 2, 4, 64, 16)), export_encoder),
     ]
     for model, _ in pair:

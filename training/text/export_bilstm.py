@@ -58,6 +58,16 @@ def export_bilstm(model: BiLstmClassifier, path: Path, int8: bool) -> None:
     y = g.add("Reshape", y, g.constant([0, 0, 2 * model.config.hidden], np.int64))
     states = g.add("Concat", y, x, axis=2)
     pooled, _ = attention_pooling(g, model.pooling, states, "input_ids", mask)
+    if model.config.maximum:
+        # Padding counts as -1, below which no state of an LSTM can be.
+        inside = g.add("Unsqueeze", mask, g.constant([2], np.int64))
+        lowered = g.add(
+            "Add",
+            g.add("Mul", y, inside),
+            g.add("Sub", inside, g.constant(1.0)),
+        )
+        largest = g.add("ReduceMax", lowered, axes=[1], keepdims=0)
+        pooled = g.add("Concat", pooled, largest, axis=1)
     hidden = g.add(
         "Relu", g.linear("dense", pooled, w["dense.weight"], w["dense.bias"])
     )

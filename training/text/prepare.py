@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training.text import frontend
-from training.text.corpora import CORPORA, Row, load_split
+from training.text.corpora import CORPORA, Row, allowed_classes, load_split
 from training.text.dataset import Encoded
 from training.text.dedup import without_duplicates
 from training.text.recipe import Recipe
@@ -62,6 +62,30 @@ def load_rows(data: Path, names: list[str], split: str, segmentation: str) -> li
     return rows
 
 
+def load_transfer(name: str, segmentation: str) -> list[Row]:
+    """The texts that `transfer.py` made, without labels (`target` all zero)."""
+    with (RUNS / name / "rows.jsonl").open(encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    rows = [
+        Row(
+            id=f"{name}/{i}",
+            corpus=name,
+            language=record["language"],
+            text=record["text"],
+            target=np.zeros(7, dtype=np.float32),
+            allowed=allowed_classes(CORPORA[record["corpus"]]),
+            single=False,
+        )
+        for i, record in enumerate(records)
+    ]
+    texts = frontend.normalise(
+        [(r.text, r.language) for r in rows], segmentation, RUNS / "features"
+    )
+    for row, text in zip(rows, texts, strict=True):
+        row.normalised = text
+    return rows
+
+
 def all_evaluation_rows(data: Path, segmentation: str) -> list[Row]:
     """Every development and test row of every corpus, which training must not contain."""
     names = list(CORPORA)
@@ -76,6 +100,8 @@ def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
     or takes those of the run that `recipe.init` names."""
     evaluation = all_evaluation_rows(data, recipe.segmentation)
     loaded = load_rows(data, list(recipe.corpora), "train", recipe.segmentation)
+    for name in recipe.transfer:
+        loaded += load_transfer(name, recipe.segmentation)
     rows, dropped = without_duplicates(loaded, evaluation)
     if recipe.limit:
         random = np.random.default_rng(recipe.seed)
@@ -85,7 +111,7 @@ def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
         for name in ("tokenizer.json", "embedding.npy"):
             shutil.copyfile(RUNS / recipe.init / name, run / name)
     elif not path.exists():
-        built = _build(recipe, rows)
+        built = _build(recipe, [r for r in rows if r.target.any()])
         np.save(run / "embedding.npy", built.embedding)
         path.write_text(
             json.dumps(built.tokenizer, ensure_ascii=False, separators=(",", ":"))

@@ -16,7 +16,8 @@ class Recipe:
     `corpora` maps a corpus to the share of its rows that an epoch shows. `select` maps development sets
     to their weight in the score that early stopping watches (macro-F1). `balance` maps a corpus
     to the power with which its rare classes are weighted up. `vocabulary` holds the least counts of
-    `tokenizer.joint`.
+    `tokenizer.joint`. `transfer` maps a run of `transfer.py` to the share of its rows that an epoch
+    shows.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Recipe:
     rdrop: float = 0.0
     average: float = 0.0
     teachers: list[str] = field(default_factory=list)
+    transfer: dict[str, float] = field(default_factory=dict)
     distil: float = 0.0
     distil_temperature: float = 2.0
     bf16: bool = True

@@ -45,7 +45,9 @@ def batch_loss(model: nn.Module, batch: Batch, recipe: Recipe) -> Tensor:
     )
     if recipe.distil:
         kl = distillation(logits, batch.teacher, recipe.distil_temperature)
-        share = recipe.distil * batch.has_teacher.float()
+        # A row without a label has nothing but its teacher.
+        unlabelled = batch.target.sum(-1) == 0
+        share = (recipe.distil * batch.has_teacher).masked_fill(unlabelled, 1.0)
         loss = (1 - share) * loss + share * kl
     if recipe.fine and "fine" in out:
         log_p = torch.log_softmax(out["fine"].float(), dim=-1)
@@ -76,7 +78,7 @@ def evaluate_sets(
 def attach_teachers(recipe: Recipe, rows: list[Encoded]) -> None:
     """Gives each row the mean logits of the recipe's teachers that know it."""
     found: dict[str, list[np.ndarray]] = {}
-    for name in recipe.teachers:
+    for name in [*recipe.teachers, *recipe.transfer]:
         with np.load(RUNS / name / "teacher.npz") as saved:
             for row_id, logits in zip(saved["ids"], saved["logits"], strict=True):
                 found.setdefault(str(row_id), []).append(logits)
@@ -112,7 +114,8 @@ class Trainer:
         self.groups: dict[str, list[int]] = {}
         for i, r in enumerate(data.train):
             self.groups.setdefault(r.row.corpus, []).append(i)
-        shown = epoch_rows(self.groups, recipe.corpora, 0, recipe.seed)
+        self.shares = recipe.corpora | recipe.transfer
+        shown = epoch_rows(self.groups, self.shares, 0, recipe.seed)
         per_epoch = -(-len(shown) // recipe.batch)
         self.total = int(per_epoch * recipe.epochs) // recipe.accumulate
         self.per_epoch = per_epoch
@@ -156,7 +159,7 @@ class Trainer:
         wanted = self.total * self.recipe.accumulate
         while len(out) < wanted:
             seed = self.recipe.seed
-            rows = epoch_rows(self.groups, self.recipe.corpora, epoch, seed)
+            rows = epoch_rows(self.groups, self.shares, epoch, seed)
             out += epoch_batches(
                 rows, self.lengths, self.recipe.batch, seed * 1000 + epoch
             )
@@ -324,7 +327,7 @@ def main() -> None:
         flush=True,
     )
     balance_classes(data.train, recipe.balance)
-    if recipe.teachers:
+    if recipe.teachers or recipe.transfer:
         attach_teachers(recipe, data.train)
     trainer = Trainer(recipe, data, run, _board(arguments.log, run))
     trainer.resume()

@@ -13,7 +13,8 @@ from training.text.models.pooling import AttentionPooling
 
 @dataclass(frozen=True)
 class BiLstmConfig:
-    """Sizes; `hidden` is one direction's."""
+    """Sizes; `hidden` is one direction's. `maximum` adds each state's largest value over the tokens
+    to the pooled vector."""
 
     vocabulary: int
     width: int = 256
@@ -22,6 +23,7 @@ class BiLstmConfig:
     embedding_dropout: float = 0.3
     dropout: float = 0.4
     word_dropout: float = 0.05
+    maximum: bool = False
     special: tuple[int, int] = (2, 3)
     unknown: int = 1
 
@@ -51,7 +53,8 @@ class BiLstmClassifier(nn.Module):
         self.forwards = nn.LSTM(c.width, c.hidden, batch_first=True)
         self.backwards = nn.LSTM(c.width, c.hidden, batch_first=True)
         self.pooling = AttentionPooling(2 * c.hidden + c.width, 128, c.special)
-        self.dense = nn.Linear(2 * c.hidden + c.width, c.dense)
+        pooled = 2 * c.hidden + c.width + (2 * c.hidden if c.maximum else 0)
+        self.dense = nn.Linear(pooled, c.dense)
         self.classify = nn.Linear(c.dense, classes)
         nn.init.normal_(self.embedding.weight, std=0.1)
         for lstm in (self.forwards, self.backwards):
@@ -71,6 +74,10 @@ class BiLstmClassifier(nn.Module):
         back, _ = self.backwards(reverse_by_length(x, lengths))
         states = torch.cat([ahead, reverse_by_length(back, lengths), x], dim=-1)
         pooled, weights = self.pooling(states, ids, mask)
+        if c.maximum:
+            outside = (mask == 0).unsqueeze(-1)
+            lstm = states[..., : 2 * c.hidden].float().masked_fill(outside, -1.0)
+            pooled = torch.cat([pooled, lstm.amax(dim=1)], dim=-1)
         hidden = F.relu(self.dense(F.dropout(pooled, c.dropout, self.training)))
         return self.classify(F.dropout(hidden, c.dropout, self.training)), weights
 
