@@ -63,6 +63,8 @@ interface ResultBase {
   readonly uncertain?: true;
   /** Why it is uncertain, where that is not the score: the flaws of what was judged. */
   readonly flaws?: readonly string[];
+  /** On request, of pictures: a JPEG file with boxes, landmarks and labels. */
+  readonly annotated?: Uint8Array;
   /** Names of the rules that changed the scores, e.g. `negation`. */
   readonly rules?: readonly string[];
   /** Why `label` is null. */

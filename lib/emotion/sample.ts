@@ -188,6 +188,14 @@ export interface FaceMeasures {
   readonly flaws: readonly string[];
 }
 
+/** A square of a picture that may be turned: clockwise, about its middle. */
+export interface FaceRegion {
+  readonly x: number;
+  readonly y: number;
+  readonly side: number;
+  readonly angle: number;
+}
+
 /** What is known of one face of a picture, clip or stream: of the last picture that shows it. */
 export interface FaceFeatures {
   readonly id: number;
@@ -201,6 +209,8 @@ export interface FaceFeatures {
   readonly score: number;
   /** The 68 iBUG points in pixels. */
   readonly landmarks: readonly (readonly [number, number])[];
+  /** The square that the model sees: its middle and side in pixels, its turn in radians. */
+  readonly region: FaceRegion;
   readonly quality: FaceMeasures;
 }
 

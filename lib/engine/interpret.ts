@@ -119,6 +119,22 @@ function rowScores(row: RowOutput, manifest: Manifest, language: string | undefi
   return mapScores(manifest.labels, softmax(logits, temperature), manifest.mapping);
 }
 
+/**
+ * Where the network looked at the last picture of a row, `[height, width]`; undefined for a model that
+ * does not tell.
+ */
+export function saliencyOf(
+  { rows }: EngineOutput,
+  row: number,
+  manifest: Manifest,
+): { width: number; height: number; values: number[] } | undefined {
+  const name = outputOf(manifest, 'saliency');
+  const map = name === undefined ? undefined : rows[row]?.outputs[name];
+  const [, height, width] = map?.dims ?? [];
+  if (map === undefined || height === undefined || width === undefined) return undefined;
+  return { width, height, values: numbers(map) };
+}
+
 function outputOf(manifest: Manifest, kind: OutputSpec['kind']): string | undefined {
   return Object.keys(manifest.outputs).find((name) => manifest.outputs[name]!.kind === kind);
 }

@@ -3,6 +3,7 @@ import type { Result } from '../emotion/result';
 import type { Sample } from '../emotion/sample';
 import type { InferOptions } from '../engine/engine';
 import { interpret, type InterpretOptions } from '../engine/interpret';
+import { drawingOf, type ResultPicture } from './draw-result';
 import type { ModelAccess } from './model-access';
 
 /**
@@ -11,10 +12,11 @@ import type { ModelAccess } from './model-access';
  * are given up and the message fails with the reason.
  */
 export async function inferAll(
-  access: Pick<ModelAccess, 'infer'>,
+  access: Pick<ModelAccess, 'infer' | 'drawFaces'>,
   samples: readonly Sample[],
   options: InferOptions & { readonly signal: AbortSignal },
   interpretation: InterpretOptions,
+  picture: ResultPicture = 'none',
 ): Promise<Result[]> {
   const givenUp = new AbortController();
   setMaxListeners(0, givenUp.signal);
@@ -26,7 +28,12 @@ export async function inferAll(
         const queue = index === 0 ? options : { ...options, ...WITH_THE_FIRST };
         return access.infer(sample.model, async (engine, { manifest }) => {
           const output = await engine.infer(sample, { ...queue, signal: givenUp.signal });
-          return interpret(sample, output, manifest, interpretation);
+          const result = interpret(sample, output, manifest, interpretation);
+          const drawing = drawingOf(picture, sample, output, result, manifest);
+          if (drawing === undefined) return result;
+          const { picture: on, faces } = drawing;
+          const annotated = await access.drawFaces(sample.model, on, faces, givenUp.signal);
+          return { ...result, annotated };
         });
       }),
     );

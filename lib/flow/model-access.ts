@@ -5,6 +5,8 @@ import type { TextSample, VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import type { InstalledModel } from '../models/model';
 import type { PrepareOptions } from '../text/prepare';
+import type { Marked } from '../video/annotate';
+import type { Picture } from '../video/picture';
 import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-pool';
 import type { FaceEngine, FaceInput } from '../workers/face-protocol';
 import type { TextPool, TextPreparation } from '../workers/text-pool';
@@ -101,14 +103,31 @@ export class ModelAccess {
     source: Source,
     options: ReadOptions,
   ): Promise<VideoSample> {
+    return this.#use(requested, (opened, model) =>
+      this.#faces(opened, model, engine).read(input, source, options),
+    );
+  }
+
+  /** Draws faces on a picture: a JPEG file. */
+  drawFaces(
+    requested: unknown,
+    picture: Picture,
+    faces: readonly Marked[],
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     return this.#use(requested, (opened, model) => {
-      let front = opened.faces.get(engine);
-      if (front === undefined) {
-        front = this.services.faces.open(model.manifest, engine);
-        opened.faces.set(engine, front);
-      }
-      return front.read(input, source, options);
+      const [any] = opened.faces.values();
+      return (any ?? this.#faces(opened, model, 'onnxruntime')).draw(picture, faces, signal);
     });
+  }
+
+  #faces(opened: Opened, model: InstalledModel, engine: FaceEngine): FacePreparation {
+    let front = opened.faces.get(engine);
+    if (front === undefined) {
+      front = this.services.faces.open(model.manifest, engine);
+      opened.faces.set(engine, front);
+    }
+    return front;
   }
 
   /** All installed models, broken ones included. */
@@ -253,7 +272,10 @@ function isModelError(error: unknown): error is EmotionError {
 /** The access that a model configuration carries; one that says so when none was chosen. */
 export function modelAccessOf(
   config: unknown,
-): Pick<ModelAccess, 'model' | 'infer' | 'prepareTexts' | 'prepareFaces' | 'list' | 'watch'> {
+): Pick<
+  ModelAccess,
+  'model' | 'infer' | 'prepareTexts' | 'prepareFaces' | 'drawFaces' | 'list' | 'watch'
+> {
   const access = (config as { access?: unknown } | null | undefined)?.access;
   return access instanceof ModelAccess ? access : NOT_CONFIGURED;
 }
@@ -263,6 +285,7 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   infer: () => Promise.reject(notConfigured()),
   prepareTexts: () => Promise.reject(notConfigured()),
   prepareFaces: () => Promise.reject(notConfigured()),
+  drawFaces: () => Promise.reject(notConfigured()),
   list: () => Promise.reject(notConfigured()),
   watch: () => () => undefined,
 };

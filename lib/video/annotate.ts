@@ -4,7 +4,7 @@ import type { ImageAnnotation } from '../emotion/sample';
 import { glyph, GLYPH_HEIGHT, GLYPH_WIDTH } from './glyphs';
 import { IBUG68_PARTS } from './ibug68';
 import { checkPicture, type Picture } from './picture';
-import type { Box, Point } from './region';
+import { toRegion, type Box, type Point, type Region } from './region';
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
@@ -15,10 +15,23 @@ export interface Marked {
   /** Such as `happy 87%`; drawn in the capitals of a small bitmap alphabet. */
   readonly text?: string;
   readonly colour?: Colour;
+  /** Where the network looked: drawn over the face, the stronger the more a part counted. */
+  readonly saliency?: Saliency;
+}
+
+/** A map over a square of the picture: `[height, width]` numbers from 0 on, in any unit. */
+export interface Saliency {
+  readonly region: Region;
+  readonly width: number;
+  readonly height: number;
+  readonly values: ArrayLike<number>;
 }
 
 const COLOUR: Colour = [38, 166, 154];
 const INK: Colour = [255, 255, 255];
+const HEAT: Colour = [255, 64, 0];
+/** Share of the heat's colour where a map is strongest. */
+const MOST_HEAT = 0.6;
 
 /** Parts whose last point joins the first. */
 const CLOSED: ReadonlySet<string> = new Set(['leftEye', 'rightEye', 'outerLips', 'innerLips']);
@@ -57,6 +70,35 @@ class Canvas {
     }
   }
 
+  /** Blends a map over its square; bilinear between the middles of its cells. */
+  heat({ region, width, height, values }: Saliency, colour: Colour): void {
+    let most = 0;
+    for (let i = 0; i < width * height; i++) most = Math.max(most, values[i]!);
+    if (!(most > 0)) return;
+    const reach = region.side * Math.SQRT1_2;
+    const [x0, x1] = [Math.max(0, Math.floor(region.x - reach)), Math.min(this.width, Math.ceil(region.x + reach))]; // prettier-ignore
+    const [y0, y1] = [Math.max(0, Math.floor(region.y - reach)), Math.min(this.height, Math.ceil(region.y + reach))]; // prettier-ignore
+    const cell = (column: number, row: number): number =>
+      Math.max(0, values[clamp(row, height - 1) * width + clamp(column, width - 1)]!);
+    for (let y = y0; y < y1; y++) {
+      for (let x = x0; x < x1; x++) {
+        const [u, v] = toRegion(region, [x + 0.5, y + 0.5]);
+        if (u < 0 || v < 0 || u > 1 || v > 1) continue;
+        const [column, row] = [u * width - 0.5, v * height - 0.5];
+        const [left, top] = [Math.floor(column), Math.floor(row)];
+        const [right, down] = [column - left, row - top];
+        const value =
+          (cell(left, top) * (1 - right) + cell(left + 1, top) * right) * (1 - down) +
+          (cell(left, top + 1) * (1 - right) + cell(left + 1, top + 1) * right) * down;
+        const share = (MOST_HEAT * value) / most;
+        const at = (y * this.width + x) * 3;
+        for (let c = 0; c < 3; c++) {
+          this.data[at + c] = this.data[at + c]! + (colour[c]! - this.data[at + c]!) * share;
+        }
+      }
+    }
+  }
+
   line([x0, y0]: Point, [x1, y1]: Point, thickness: number, colour: Colour): void {
     const steps = Math.ceil(Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0)));
     const half = thickness / 2;
@@ -81,6 +123,10 @@ class Canvas {
   }
 }
 
+function clamp(index: number, last: number): number {
+  return Math.min(last, Math.max(0, index));
+}
+
 /**
  * Draws boxes, the 68 points and a line of text on a copy of a picture. Strokes and letters grow with
  * the picture, so that a large one is as readable as a small one.
@@ -90,6 +136,9 @@ class Canvas {
 export function drawFaces(picture: Picture, faces: readonly Marked[]): Picture {
   const canvas = new Canvas(picture);
   const scale = Math.max(1, Math.round(Math.max(picture.width, picture.height) / 480));
+  for (const { saliency } of faces) {
+    if (saliency) canvas.heat(saliency, HEAT);
+  }
   for (const { box, landmarks, text, colour = COLOUR } of faces) {
     drawBox(canvas, box, scale, colour);
     if (landmarks) drawLandmarks(canvas, landmarks, scale);

@@ -11,7 +11,7 @@ import { FaceTracker } from './face-tracker';
 import { ibug68 } from './ibug68';
 import type { Net } from './net';
 import type { Picture } from './picture';
-import type { Point } from './region';
+import type { Point, Region } from './region';
 
 /** One face of one picture. */
 export interface Face extends FoundFace {
@@ -21,6 +21,8 @@ export interface Face extends FoundFace {
   readonly landmarks: readonly Point[];
   /** What the emotion models see: `[side, side]` grey values 0–255. */
   readonly crop: Float32Array;
+  /** The square that the crop was cut from. */
+  readonly region: Region;
   readonly quality: FaceQuality;
 }
 
@@ -93,12 +95,14 @@ export class FaceReader {
 
   #describe(picture: Picture, found: FoundFace, id: number): Face {
     const { mesh } = found;
+    const region = cropRegion(mesh);
     return {
       id,
       ...found,
       landmarks: ibug68(mesh),
       crop: alignedCrop(picture, mesh, this.#cropSide),
-      quality: faceQuality(picture, mesh, cropRegion(mesh)),
+      region,
+      quality: faceQuality(picture, mesh, region),
     };
   }
 }

@@ -102,11 +102,11 @@ export class FaceRecord {
       this.#framesWithFace += 1;
       this.#lastWithFace = this.#last;
     }
-    for (const { crop, id, box, score, landmarks, quality } of faces) {
+    for (const { crop, id, box, score, landmarks, region, quality } of faces) {
       const sighting = {
         time,
         crop: Uint8Array.from(crop, Math.round),
-        face: { id, box, score, landmarks, quality },
+        face: { id, box, score, landmarks, region, quality },
       };
       const known = this.#seen.get(id);
       if (known) known.push(sighting);
@@ -237,7 +237,7 @@ function mostlyTrue(lists: readonly (readonly string[])[]): string[] {
 
 function describe(track: readonly Sighting[]): FaceFeatures {
   const { face, time } = track.at(-1)!;
-  const { box, score, landmarks, quality, id } = face;
+  const { box, score, landmarks, region, quality, id } = face;
   const { pose, flaws, ...numbers } = quality;
   return {
     id,
@@ -247,6 +247,12 @@ function describe(track: readonly Sighting[]): FaceFeatures {
     box: rounded(box),
     score: round(score),
     landmarks: landmarks.map(([x, y]) => [round(x), round(y)] as const),
+    region: {
+      x: round(region.x),
+      y: round(region.y),
+      side: round(region.side),
+      angle: round(region.angle),
+    },
     quality: {
       size: round(numbers.size),
       brightness: round(numbers.brightness),

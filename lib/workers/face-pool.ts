@@ -6,6 +6,8 @@ import { SessionClient, type SessionEnd } from '../engine/session-client';
 import { nameOf } from '../media/input';
 import { temporaryFile } from '../media/temporary';
 import type { Manifest } from '../models/manifest';
+import type { Marked } from '../video/annotate';
+import type { Picture } from '../video/picture';
 import { VideoPreparer } from '../video/prepare';
 import { valueOf, type PlainError } from './answer';
 import type {
@@ -42,6 +44,12 @@ export interface FacePreparation {
    *   signal's reason when it is aborted
    */
   read(input: FaceInput, source: Source, options: ReadOptions): Promise<VideoSample>;
+  /**
+   * A picture with faces drawn on it, as a JPEG file.
+   *
+   * @throws {EmotionError} `input.unusable`, `engine.*`
+   */
+  draw(picture: Picture, faces: readonly Marked[], signal?: AbortSignal): Promise<Uint8Array>;
   /** Gives the process back; when the last one does, it ends. */
   close(): Promise<void>;
 }
@@ -90,11 +98,15 @@ export class FacePool {
       read: async (input, source, { signal, ...options }) => {
         if (!isOpen) throw closedError();
         return withoutLargeBuffers(input, (ready) =>
-          worker.run(
+          worker.run<VideoSample>(
             { task: 'read', key: json, manifest: json, input: ready, options, source },
             signal,
           ),
         );
+      },
+      draw: async (picture, faces, signal) => {
+        if (!isOpen) throw closedError();
+        return worker.run<Uint8Array>({ task: 'draw', picture, faces }, signal);
       },
       close: async () => {
         if (!isOpen) return;
@@ -109,7 +121,7 @@ export class FacePool {
 }
 
 interface Job {
-  readonly resolve: (sample: VideoSample) => void;
+  readonly resolve: (value: VideoSample | Uint8Array) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -134,7 +146,7 @@ class FaceWorker {
     return this.#client?.pid;
   }
 
-  async run(task: FaceTask, signal?: AbortSignal): Promise<VideoSample> {
+  async run<T extends VideoSample | Uint8Array>(task: FaceTask, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     if (this.#isClosed) throw closedError();
     const client = (this.#client ??= this.#start());
@@ -145,8 +157,8 @@ class FaceWorker {
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return await new Promise<VideoSample>((resolve, reject) => {
-        this.#jobs.set(id, { resolve, reject });
+      return await new Promise<T>((resolve, reject) => {
+        this.#jobs.set(id, { resolve: resolve as Job['resolve'], reject });
         this.#watchOver();
         void client.run([{ kind: 'run', id, task }]);
       });

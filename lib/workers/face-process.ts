@@ -16,6 +16,7 @@ import { openFaceNets } from '../video/open-face-nets';
 import { checkPicture, type Picture } from '../video/picture';
 import { openTensorFlowFaces } from '../video/tensorflow-faces';
 import { VideoPreparer, type FaceRecord } from '../video/prepare';
+import { drawFaces, encodeJpeg } from '../video/annotate';
 import { answering } from './answer';
 import type {
   FaceLoadRequest,
@@ -85,7 +86,11 @@ async function openEngine({ engine: wanted, threads }: FaceLoadRequest): Promise
 async function run(id: number, task: FaceTask): Promise<void> {
   const abort = new AbortController();
   running.set(id, abort);
-  const answer = await answering((wanted: FaceTask) => read(wanted, abort.signal))(task);
+  const answer = await answering<FaceTask, VideoSample | Uint8Array>((wanted) =>
+    wanted.task === 'draw'
+      ? encodeJpeg(drawFaces(wanted.picture, wanted.faces))
+      : read(wanted, abort.signal),
+  )(task);
   running.delete(id);
   reply(
     answer.ok

@@ -1,6 +1,7 @@
 import type { VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import type { MediaInput } from '../media/input';
+import type { Marked } from '../video/annotate';
 import type { Picture } from '../video/picture';
 import type { PrepareVideoOptions } from '../video/prepare';
 import type { PlainError } from './answer';
@@ -57,7 +58,14 @@ export interface FaceLoadRequest {
   readonly threads: number;
 }
 
-export type FaceTask = ReadTask;
+/** Draws faces on a picture and makes a JPEG file of it. */
+export interface DrawTask {
+  readonly task: 'draw';
+  readonly picture: Picture;
+  readonly faces: readonly Marked[];
+}
+
+export type FaceTask = ReadTask | DrawTask;
 
 export type FaceRequest =
   | { readonly kind: 'run'; readonly id: number; readonly task: FaceTask }
@@ -68,5 +76,5 @@ export type FaceReply =
   | { readonly kind: 'load-failed'; readonly error: PlainError }
   /** The process is at work: it is not stuck. */
   | { readonly kind: 'busy' }
-  | { readonly kind: 'done'; readonly id: number; readonly value: VideoSample }
+  | { readonly kind: 'done'; readonly id: number; readonly value: VideoSample | Uint8Array }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError };

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import type { InferOptions } from '../../lib/engine/engine';
 import type { InterpretOptions } from '../../lib/engine/interpret';
 import { describeResults } from '../../lib/flow/describe';
+import { RESULT_PICTURES } from '../../lib/flow/draw-result';
 import { propertyHost, sharedCatalogue } from '../../lib/flow/host';
 import { inferAll } from '../../lib/flow/infer-all';
 import { acceptInput } from '../../lib/flow/input';
@@ -20,6 +21,7 @@ interface InferDefinition extends NodeDef {
   threshold?: number | string;
   topK?: number | string;
   rules?: boolean;
+  picture?: string;
   queuePolicy?: string;
   queueLimit?: number | string;
 }
@@ -33,6 +35,7 @@ export default function register(RED: NodeAPI): void {
     const access = modelAccessOf(RED.nodes.getNode(definition.model ?? ''));
     const interpretation = interpretOptions(definition);
     const queue = queueOptions(definition, this.id);
+    const picture = choiceSetting(definition.picture, RESULT_PICTURES);
 
     const status = acceptInput({
       node: this,
@@ -47,7 +50,8 @@ export default function register(RED: NodeAPI): void {
       },
       process: async (value, _message, signal) => {
         const { samples, many } = readSamples(value);
-        const results = await inferAll(access, samples, { ...queue, signal }, interpretation);
+        const options = { ...queue, signal };
+        const results = await inferAll(access, samples, options, interpretation, picture);
         return many ? results : results[0];
       },
       close: () => {

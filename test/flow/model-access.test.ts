@@ -46,6 +46,7 @@ class Services implements ModelServices {
     open: () => {
       this.opened += 1;
       return {
+        draw: () => Promise.resolve(new Uint8Array(0)),
         read: () => Promise.reject(new EmotionError('media.empty', 'no picture')),
         close: () => {
           this.closed += 1;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Result } from '../../lib/emotion/result';
 import type { VideoSample } from '../../lib/emotion/sample';
+import { decodeFrames, type Frame } from '../../lib/media/frames';
 import { encodeJpeg, encodePng } from '../../lib/video/annotate';
 import { scratchFolder } from '../media/fixtures';
 import { cmykJpeg } from '../video/cmyk-jpeg';
@@ -18,6 +19,14 @@ import {
 } from '../video/face-files';
 import { Flow, type Outcome } from './harness';
 
+async function pixels(bytes: Uint8Array): Promise<Frame> {
+  for await (const frame of decodeFrames({ kind: 'bytes', bytes })) return frame;
+  throw new Error('no picture');
+}
+
+const red = ({ width, data }: Frame, [x, y]: readonly [number, number]): number =>
+  data[(y * width + x) * 3]!;
+
 describe('pictures through preprocess video and infer', function () {
   this.timeout(120_000);
   const folder = scratchFolder();
@@ -26,20 +35,21 @@ describe('pictures through preprocess video and infer', function () {
   let flow: Flow;
 
   before(async () => {
-    flow = await Flow.start([
-      { id: 'model', type: 'emotion-model', source: 'installed', model: 'tiny-face' },
-      {
-        id: 'prepare',
-        type: 'emotion-preprocess-video',
-        model: 'model',
-        faces: 'all',
-        maxFaces: 30,
-        folders: folder,
-        wires: [['infer', 'aside']],
-      },
-      { id: 'infer', type: 'emotion-infer', model: 'model' },
-    ]);
+    flow = await Flow.start(nodes);
   });
+  const nodes = [
+    { id: 'model', type: 'emotion-model', source: 'installed', model: 'tiny-face' },
+    {
+      id: 'prepare',
+      type: 'emotion-preprocess-video',
+      model: 'model',
+      faces: 'all',
+      maxFaces: 30,
+      folders: folder,
+      wires: [['infer', 'aside']],
+    },
+    { id: 'infer', type: 'emotion-infer', model: 'model' },
+  ];
   after(() => flow.stop());
 
   const send = (payload: unknown, more: object = {}): Promise<Outcome> =>
@@ -121,6 +131,27 @@ describe('pictures through preprocess video and infer', function () {
       expect(label).to.equal(index < 2 ? 'neutral' : 'surprise');
     }
     expect(spans).to.deep.equal([[0, 0.1], [0, 0.2], [0, 0.3]]); // prettier-ignore
+  });
+
+  it('draws the faces, their labels and where the network looked, when it is told to', async () => {
+    const wired = (picture: string) => [
+      { id: 'model', type: 'emotion-model', source: 'installed', model: 'tiny-face' },
+      { id: 'prepare', type: 'emotion-preprocess-video', model: 'model', picture: true, wires: [['infer']] }, // prettier-ignore
+      { id: 'infer', type: 'emotion-infer', model: 'model', picture },
+    ];
+    const drawn = async (picture: string): Promise<Uint8Array | undefined> => {
+      await flow.deploy(wired(picture));
+      return (await result(encodePng(surprised))).annotated;
+    };
+    expect(await drawn('none')).to.equal(undefined);
+    const [labels, saliency] = [await drawn('labels'), await drawn('saliency')];
+    const [plain, heated] = [await pixels(labels!), await pixels(saliency!)];
+    expect([plain.width, plain.height]).to.deep.equal([240, 200]);
+    // The open mouth is dark, which is what the fixture looks at; the background is left alone.
+    const [mouth, corner] = [[120, 131], [10, 190]] as const; // prettier-ignore
+    expect(red(heated, mouth) - red(plain, mouth)).to.be.above(40);
+    expect(red(heated, corner) - red(plain, corner)).to.be.within(-4, 4);
+    await flow.deploy(nodes);
   });
 
   it('says no-face where there is nobody: that is an answer', async () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { PNG } from 'pngjs';
-import { drawFaces, encodePng, imageAnnotations } from '../../lib/video/annotate';
+import { drawFaces, encodeJpeg, encodePng, imageAnnotations } from '../../lib/video/annotate';
 import { glyph } from '../../lib/video/glyphs';
 import type { Picture } from '../../lib/video/picture';
 
@@ -88,5 +88,32 @@ describe('annotated pictures', () => {
     ).to.deep.equal([
       { type: 'rect', bbox: [1, 2, 3, 4], label: 'sad', stroke: '#ff0010', labelLocation: 'top' },
     ]);
+  });
+
+  it('shows where a network looked, in the square that it saw and nowhere else', () => {
+    const grey: Picture = {
+      width: 60,
+      height: 60,
+      channels: 1,
+      data: new Uint8Array(3600).fill(100),
+    };
+    const region = { x: 30, y: 30, side: 20, angle: Math.PI / 4 };
+    const saliency = { region, width: 2, height: 2, values: [1, 0, 0, 0] };
+    const { data } = drawFaces(grey, [{ box: [0, 0, 1, 1], saliency }]);
+    const red = (x: number, y: number): number => data[(y * 60 + x) * 3]!;
+    // Turned by an eighth, the first cell stands at the top.
+    expect(red(30, 20)).to.be.closeTo(100 + 0.6 * 155, 8);
+    expect(red(30, 40)).to.equal(100);
+    expect(red(22, 22)).to.equal(100);
+    const nothing = { ...saliency, values: [0, 0, 0, 0] };
+    const plain = drawFaces(grey, [{ box: [0, 0, 1, 1], saliency: nothing }]).data;
+    expect(plain[(20 * 60 + 30) * 3]).to.equal(100);
+  });
+
+  it('becomes a JPEG file', () => {
+    const grey: Picture = { width: 9, height: 7, channels: 1, data: new Uint8Array(63).fill(100) };
+    const jpeg = encodeJpeg(grey);
+    expect(jpeg.subarray(0, 3).toString('hex')).to.equal('ffd8ff');
+    expect(jpeg.length).to.be.above(100);
   });
 });
