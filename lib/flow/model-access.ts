@@ -11,11 +11,14 @@ import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-poo
 import type { FaceEngine, FaceInput } from '../workers/face-protocol';
 import type { TextPool, TextPreparation } from '../workers/text-pool';
 import type { BrokenModel, ModelRegistry, ModelSummary } from '../models/registry';
+import type { ImportJob, ImportJobs } from './import-jobs';
 
 export interface ModelChoice {
   /** Id of an installed model, or the absolute path of a folder; empty when none was chosen. */
   readonly reference: string;
   readonly engine: Partial<LocalEngineOptions>;
+  /** Id of the configuration; imports are started for one. */
+  readonly configuration?: string;
   /** Whether a message may name another installed model. */
   readonly allowOverride: boolean;
 }
@@ -30,6 +33,10 @@ interface Opened {
   texts?: Promise<TextPreparation> | undefined;
   readonly faces: Map<FaceEngine, FacePreparation>;
   retryAt?: number;
+  /** Tasks that use it now. */
+  users: number;
+  /** Released by the last of its users: another model has taken its place. */
+  retired?: boolean;
   /** How often the model failed to run since it last did. */
   failures: number;
 }
@@ -40,15 +47,19 @@ export interface ModelServices {
   readonly engines: Pick<EnginePool<Partial<LocalEngineOptions>>, 'acquire'>;
   readonly texts: Pick<TextPool, 'open'>;
   readonly faces: Pick<FacePool, 'open'>;
+  readonly imports?: Pick<ImportJobs, 'watch'>;
 }
 
-export type EngineListener = (status: EngineStatus) => void;
+/** What becomes of the model of a configuration: of its engine, or of its import. */
+export type ModelStatus = EngineStatus | { readonly state: 'import'; readonly job: ImportJob };
+
+export type ModelStatusListener = (status: ModelStatus) => void;
 
 /**
  * What the nodes of one model configuration share: the model, read when it is first asked for, a
  * lease of its engine, taken when something is first inferred, and its text front end. A model that
- * turns out to be missing or broken is looked up anew after a moment, so putting it right needs no
- * redeploy.
+ * turns out to be missing or broken is looked up anew after a moment, and one that was imported anew
+ * takes the place of the old one, so neither needs a redeploy.
  *
  * Wherever a method takes `requested`, it is what a message asks for in `msg.model`: the id of an
  * installed model. Anything but a non-empty string asks for nothing, and where the configuration
@@ -56,13 +67,17 @@ export type EngineListener = (status: EngineStatus) => void;
  */
 export class ModelAccess {
   readonly #opened = new Map<string, Opened>();
-  readonly #listeners = new Set<EngineListener>();
+  readonly #retired = new Set<Opened>();
+  readonly #listeners = new Set<ModelStatusListener>();
+  readonly #stopWatching: (() => void) | undefined;
   #closed = false;
 
   constructor(
     private readonly services: ModelServices,
     private readonly choice: ModelChoice,
-  ) {}
+  ) {
+    this.#stopWatching = services.imports?.watch((job) => this.#followImport(job));
+  }
 
   /**
    * @throws EmotionError `model.*`; `input.wrong-model` when the message asks for one that is not
@@ -135,17 +150,22 @@ export class ModelAccess {
     return this.services.registry.list();
   }
 
-  /** Calls the listener when an engine of this configuration changes its state. */
-  watch(listener: EngineListener): () => void {
+  /**
+   * Calls the listener when an engine of this configuration changes its state, and with each step of
+   * an import of its model or for it.
+   */
+  watch(listener: ModelStatusListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopWatching?.();
     this.#listeners.clear();
-    const opened = [...this.#opened.values()];
+    const opened = [...this.#opened.values(), ...this.#retired];
     this.#opened.clear();
+    this.#retired.clear();
     await Promise.all(opened.map(release));
   }
 
@@ -158,6 +178,7 @@ export class ModelAccess {
     const model = await opened.model;
     if (this.#closed) throw new EmotionError('engine.closed', 'The model configuration was closed');
     if (model.manifest.weights !== undefined) throw fallbackOnly(model);
+    opened.users += 1;
     try {
       const result = await task(opened, model);
       opened.failures = 0;
@@ -165,7 +186,38 @@ export class ModelAccess {
     } catch (error) {
       if (isModelError(error)) this.#discard(reference, opened, error);
       throw error;
+    } finally {
+      opened.users -= 1;
+      this.#releaseUnused(opened);
     }
+  }
+
+  #followImport(job: ImportJob): void {
+    const { reference, configuration } = this.choice;
+    if (job.state === 'done') void this.#replace(job.id);
+    if (job.id !== reference && (!configuration || job.configuration !== configuration)) return;
+    this.#tell({ state: 'import', job });
+  }
+
+  /** From now on the model with this id is the one that is installed now. */
+  async #replace(id: string): Promise<void> {
+    for (const [reference, opened] of [...this.#opened]) {
+      const model = await opened.model.catch(() => undefined);
+      const ids = [model, ...Object.values(model?.routes ?? {})].map((one) => one?.manifest.id);
+      if (model === undefined ? reference !== id : !ids.includes(id)) continue;
+      if (this.#opened.get(reference) !== opened) continue;
+      this.#opened.delete(reference);
+      opened.lease?.engine.off('status', this.#tell);
+      opened.retired = true;
+      this.#retired.add(opened);
+      this.#releaseUnused(opened);
+    }
+  }
+
+  #releaseUnused(opened: Opened): void {
+    if (!opened.retired || opened.users > 0) return;
+    this.#retired.delete(opened);
+    release(opened).catch(() => undefined);
   }
 
   /** @throws EmotionError `model.not-configured`, `input.wrong-model` */
@@ -211,6 +263,7 @@ export class ModelAccess {
     const opened: Opened = {
       model: this.services.registry.resolve(reference),
       faces: new Map(),
+      users: 0,
       failures: known?.failures ?? 0,
     };
     opened.model.catch(() => {
@@ -230,7 +283,7 @@ export class ModelAccess {
 
   #acquire(model: InstalledModel): EngineLease {
     const lease = this.services.engines.acquire(model, this.choice.engine);
-    lease.engine.on('status', this.#forward);
+    lease.engine.on('status', this.#tell);
     return lease;
   }
 
@@ -244,14 +297,15 @@ export class ModelAccess {
     this.#opened.set(reference, {
       model,
       faces: new Map(),
+      users: 0,
       failures,
       retryAt: performance.now() + rest,
     });
-    opened.lease?.engine.off('status', this.#forward);
+    opened.lease?.engine.off('status', this.#tell);
     release(opened).catch(() => undefined);
   }
 
-  readonly #forward: EngineListener = (status) => {
+  readonly #tell: ModelStatusListener = (status) => {
     for (const listener of this.#listeners) listener(status);
   };
 }

@@ -1,12 +1,12 @@
-import type { EngineStatus } from '../engine/engine';
-import { shortText, toFlowError } from './failure';
+import { fillTemplate, shortText, toFlowError } from './failure';
+import type { ImportJob } from './import-jobs';
 import type { Catalogue } from './message';
-import type { ModelAccess } from './model-access';
+import type { ModelAccess, ModelStatus } from './model-access';
 import type { StatusLine } from './status-line';
 
 /**
  * Shows in a node's status what becomes of its model: that it is missing or broken as soon as the
- * node starts, and that it is being loaded.
+ * node starts, that it is being loaded, and how far its import is.
  *
  * @returns stops watching
  */
@@ -20,7 +20,19 @@ export function watchModel(
     status.show({ fill: 'red', shape: 'ring', text });
   };
   access.model().catch(fail);
-  return access.watch(({ state, error }: EngineStatus) => {
+  return access.watch((model: ModelStatus) => {
+    if ('job' in model) {
+      const { job } = model;
+      if (job.state === 'running') {
+        status.show({ fill: 'blue', shape: 'ring', text: importText(job, catalogue) });
+      } else if (job.state === 'failed') {
+        fail(job.error);
+      } else {
+        status.clear();
+      }
+      return;
+    }
+    const { state, error } = model;
     if (state === 'starting' || state === 'restarting') {
       const text = catalogue('status.loading') ?? state;
       status.show({ fill: 'yellow', shape: 'ring', text });
@@ -30,4 +42,14 @@ export function watchModel(
       fail(error);
     }
   });
+}
+
+/** @example importText(job, catalogue); // → 'importing 45 %' */
+function importText({ received, total }: ImportJob, catalogue: Catalogue): string {
+  const percent = total ? Math.floor((100 * received) / total) : undefined;
+  const template =
+    percent === undefined
+      ? (catalogue('status.importing') ?? 'importing')
+      : (catalogue('status.importing-percent') ?? '__percent__ %');
+  return fillTemplate(template, { percent: percent ?? '' }) ?? template;
 }

@@ -9,10 +9,13 @@ import { LocalEngine } from '../../lib/engine/local-engine';
 import { RoutingEngine } from '../../lib/engine/routing-engine';
 import { toFlowError } from '../../lib/flow/failure';
 import { sharedCatalogue } from '../../lib/flow/host';
+import { ImportJobs } from '../../lib/flow/import-jobs';
 import { ModelAccess, type ModelServices } from '../../lib/flow/model-access';
 import { modelFolders } from '../../lib/flow/model-folders';
 import { choiceSetting, numberSetting } from '../../lib/flow/settings';
+import { tryTextModel } from '../../lib/flow/try-model';
 import { modelCard } from '../../lib/models/card';
+import { importModel } from '../../lib/models/import/import-model';
 import {
   ModelRegistry,
   summarise,
@@ -21,6 +24,7 @@ import {
 } from '../../lib/models/registry';
 import { FacePool } from '../../lib/workers/face-pool';
 import { TextPool } from '../../lib/workers/text-pool';
+import { addImportEndpoints } from './import-endpoints';
 
 interface ModelDefinition extends NodeDef {
   version?: number;
@@ -37,8 +41,12 @@ interface ModelDefinition extends NodeDef {
   allowOverride?: boolean;
 }
 
+interface Credentials {
+  hubToken?: string;
+}
+
 /** What the other nodes of the suite see of a model configuration. */
-export interface EmotionModelNode extends Node {
+export interface EmotionModelNode extends Node<Credentials> {
   readonly access: ModelAccess;
 }
 
@@ -49,24 +57,29 @@ interface Settings extends NodeAPISettingsWithData {
 /** Registers the node type `emotion-model` and the admin end points of its dialog. */
 export default function register(RED: NodeAPI<Settings>): void {
   const catalogue = sharedCatalogue((key, options) => RED._(key, options));
-  const registry = new ModelRegistry(modelFolders(RED.settings));
+  const folders = modelFolders(RED.settings);
+  const registry = new ModelRegistry(folders);
+  // The first is the user's.
+  const models = folders[0]!;
   const engines: EnginePool<Partial<LocalEngineOptions>> = new EnginePool((model, options) =>
     model.routes === undefined
       ? new LocalEngine(model, options)
       : new RoutingEngine(model, model.routes, (target) => engines.acquire(target, options)),
   );
-  const services: ModelServices = {
-    registry,
-    engines,
-    texts: new TextPool(),
-    faces: new FacePool(),
-  };
+  const texts = new TextPool();
+  const imports = new ImportJobs({
+    run: importModel,
+    models,
+    verify: (model) => tryTextModel({ engines, texts }, model),
+  });
+  const services: ModelServices = { registry, engines, texts, faces: new FacePool(), imports };
 
   function EmotionModel(this: EmotionModelNode, definition: ModelDefinition): void {
     RED.nodes.createNode(this, definition);
     const access = new ModelAccess(services, {
       reference: chosenModel(definition),
       engine: engineOptions(definition),
+      configuration: this.id,
       allowOverride: definition.allowOverride === true,
     });
     Object.assign(this, { access });
@@ -78,9 +91,14 @@ export default function register(RED: NodeAPI<Settings>): void {
     });
   }
 
-  RED.nodes.registerType('emotion-model', EmotionModel, {
-    settings: { emotionModelFolder: { value: '', exportable: false } },
-  });
+  RED.nodes.registerType<EmotionModelNode, ModelDefinition, object, Credentials>(
+    'emotion-model',
+    EmotionModel,
+    {
+      settings: { emotionModelFolder: { value: '', exportable: false } },
+      credentials: { hubToken: { type: 'password' } },
+    },
+  );
 
   const mayRead = RED.auth.needsPermission('emotion-model.read');
   const mayWrite = RED.auth.needsPermission('emotion-model.write');
@@ -125,6 +143,17 @@ export default function register(RED: NodeAPI<Settings>): void {
         (card) => response.type('text/markdown').send(card),
         (error: unknown) => response.status(422).json(problem(error)),
       );
+  });
+
+  addImportEndpoints({
+    router: RED.httpAdmin,
+    mayImport: RED.auth.needsPermission('flows.write'),
+    jobs: imports,
+    registry,
+    models,
+    problem,
+    tokenOf: (configuration) =>
+      (RED.nodes.getCredentials(configuration) as Credentials | undefined)?.hubToken,
   });
 
   function loadFolder(folder: unknown) {

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
-import type { Engine, EngineStatus } from '../../lib/engine/engine';
+import type { Engine } from '../../lib/engine/engine';
+import type { ImportJob } from '../../lib/flow/import-jobs';
 import { ModelAccess, modelAccessOf, type ModelServices } from '../../lib/flow/model-access';
 import type { InstalledModel } from '../../lib/models/model';
 import type { PrepareOptions } from '../../lib/text/prepare';
@@ -175,12 +176,56 @@ describe('ModelAccess', () => {
     const services = new Services();
     const one = access(services);
     const states: string[] = [];
-    const stop = one.watch(({ state }: EngineStatus) => states.push(state));
+    const stop = one.watch(({ state }) => states.push(state));
     await use(one);
     services.engine.emit('status', { state: 'ready' });
     stop();
     services.engine.emit('status', { state: 'closed' });
     expect(states).to.deep.equal(['ready']);
+  });
+
+  it('lets an imported model take the place of the old one, whose last task is finished first', async () => {
+    const services = new Services();
+    let told: (job: ImportJob) => void = () => undefined;
+    const watching = {
+      registry: services.registry,
+      engines: services.engines,
+      texts: services.texts,
+      imports: {
+        watch: (listener: typeof told) => {
+          told = listener;
+          return () => undefined;
+        },
+      },
+    };
+    const one = new ModelAccess(watching, {
+      reference: 'one',
+      configuration: 'configuration',
+      engine: {},
+      allowOverride: false,
+    });
+    const steps: string[] = [];
+    one.watch((status) => steps.push('job' in status ? status.job.state : status.state));
+    let finish: () => void = () => undefined;
+    const running = one.infer(undefined, () => new Promise<void>((resolve) => (finish = resolve)));
+    await sleep(0);
+
+    const job = { job: '1', source: 's', phase: 'installing', received: 1 } as const;
+    told({ ...job, id: 'one', state: 'running' });
+    told({ ...job, id: 'other', state: 'running' });
+    told({ ...job, id: 'other', configuration: 'configuration', state: 'failed' });
+    expect([services.resolved, services.released]).to.deep.equal([1, 0]);
+    told({ ...job, id: 'one', state: 'done' });
+    await sleep(0);
+    await use(one);
+    expect([services.resolved, services.acquired, services.released]).to.deep.equal([2, 2, 0]);
+    finish();
+    await running;
+    await sleep(0);
+    expect(services.released).to.equal(1);
+    expect(steps).to.deep.equal(['running', 'failed', 'done']);
+    await one.close();
+    expect(services.released).to.equal(2);
   });
 
   it('says that no model is chosen', async () => {

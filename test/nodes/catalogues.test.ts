@@ -73,6 +73,23 @@ describe('catalogues', () => {
   const shared = new Map(LANGUAGES.map((language) => [language, catalogue('model', language)]));
   const codes = Object.keys(ERROR_CODES);
 
+  it('have every text that the scripts of the editor ask for, and no other', () => {
+    const phases = ['checking', 'installing'];
+    for (const [group, file] of [
+      ['editor', 'editor.js'],
+      ['import', 'import-dialog.js'],
+    ] as const) {
+      const script = readFileSync(join(packageRoot(), 'resources', file), 'utf8');
+      const keys = [...shared.get('en-US')!.keys()].filter((key) => key.startsWith(`${group}.`));
+      for (const key of keys) {
+        const name = key.slice(group.length + 1);
+        if (!phases.includes(name)) expect(script, key).to.contain(`'${name}'`);
+      }
+      const asked = [...script.matchAll(/\btext\(\s*'([\w-]+)'/g)].map(([, name]) => name);
+      expect(keys).to.include.members(asked.map((name) => `${group}.${name}`));
+    }
+  });
+
   it('have a short text for the status of every error, fewer than 20 characters', () => {
     for (const [language, texts] of shared) {
       const short = [...texts].filter(([key]) => key.startsWith('short.'));

@@ -94,6 +94,7 @@ export class Flow {
     await helper.load(
       registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED) as never)),
       wired(nodes, watched),
+      credentialsOf(nodes),
     );
     return new Flow(nodes.at(-1)?.id, watched);
   }
@@ -226,6 +227,13 @@ function speaking(locale: string, RED: NodeAPI): NodeAPI {
     return typeof text === 'string' ? text : key;
   };
   return Object.assign(Object.create(RED) as NodeAPI, { _: lookUp, hooks });
+}
+
+/** What Node-RED keeps apart from the flow: `credentials` of a node here. */
+function credentialsOf(nodes: readonly FlowNodeDefinition[]): Record<string, unknown> {
+  return Object.fromEntries(
+    nodes.flatMap(({ id, credentials }) => (credentials === undefined ? [] : [[id, credentials]])),
+  );
 }
 
 function wired(

@@ -119,8 +119,13 @@ export function fileUrl(
   return new URL(`${repository}/resolve/${commit}/${encoded}`, baseOf(options));
 }
 
+/** The address that is used where none is given. */
+export function usualEndpoint(): string {
+  return process.env['HF_ENDPOINT'] || DEFAULT_ENDPOINT;
+}
+
 function baseOf({ endpoint }: HubOptions): URL {
-  const text = endpoint || process.env['HF_ENDPOINT'] || DEFAULT_ENDPOINT;
+  const text = endpoint || usualEndpoint();
   if (URL.canParse(text)) {
     const base = new URL(text.endsWith('/') ? text : `${text}/`);
     if (base.protocol === 'https:' || base.protocol === 'http:') return base;

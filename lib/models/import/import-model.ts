@@ -83,7 +83,7 @@ const underWay = new Set<string>();
  * model.manifest.mapping; // → { joy: 'happy', sadness: 'sad', … }
  */
 export async function importModel(source: string, options: ImportOptions): Promise<InstalledModel> {
-  const id = idOf(source, options.id);
+  const id = importedId(source, options.id);
   const target = join(resolve(options.models), id);
   if (underWay.has(target)) {
     throw new EmotionError(
@@ -128,7 +128,7 @@ export async function proposeImport(
   const { files } = await gather(source, options, 'description');
   const { labels, multiLabel, licence, languages } = await describeModel(files);
   return {
-    id: idOf(source, options.id),
+    id: importedId(source, options.id),
     labels: withOverrides(proposeMapping(labels), options.mapping),
     precision: files.precision,
     multiLabel,
@@ -481,7 +481,12 @@ function isFolder(source: string): boolean {
   return /^(?:[/\\.]|[A-Za-z]:[\\/])/.test(source);
 }
 
-function idOf(source: string, wanted: string | undefined): string {
+/**
+ * The id that the model of a source gets.
+ *
+ * @throws EmotionError `model.import-not-found` when nothing in the name can be part of an id
+ */
+export function importedId(source: string, wanted: string | undefined): string {
   const id =
     wanted || slug(isFolder(source) ? basename(resolve(source)) : source.replace(/@.*$/, ''));
   if (/^[a-z0-9][a-z0-9._-]*$/.test(id)) return id;
