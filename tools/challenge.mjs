@@ -1,5 +1,5 @@
 // Pass rate of models on the challenge set, by phenomenon, through the library that the nodes run:
-// without rules, with the rules that nodes apply by default, and with every rule.
+// without rules and with those that nodes apply.
 //
 //   node tools/challenge.mjs MODEL_FOLDER... [--precision fp32|fp16|int8] [--failures] [--json]
 //
@@ -18,7 +18,7 @@ const { inferAll } = require(`${dist}lib/flow/infer-all.js`);
 const { ModelAccess } = require(`${dist}lib/flow/model-access.js`);
 const { textRules } = require(`${dist}lib/flow/text-rules.js`);
 const { ModelRegistry } = require(`${dist}lib/models/registry.js`);
-const { CANDIDATE_RULES, DEFAULT_RULES } = require(`${dist}lib/text/rules.js`);
+const { DEFAULT_RULES } = require(`${dist}lib/text/rules.js`);
 const { TextPool } = require(`${dist}lib/workers/text-pool.js`);
 const { loadChallenges, passes, PHENOMENA } = require(
   `${dist}test/text/challenge/challenge-set.js`,
@@ -37,7 +37,7 @@ if (positionals.length === 0) {
   process.exit(2);
 }
 
-const RULES = { none: {}, default: DEFAULT_RULES, all: CANDIDATE_RULES };
+const RULES = { none: {}, rules: DEFAULT_RULES };
 const challenges = loadChallenges();
 
 /** Results of every sentence under each set of rules. */
@@ -101,14 +101,14 @@ for (const given of positionals) {
     console.log(JSON.stringify({ model: given, table }));
     continue;
   }
-  console.log(`${given}\n${'passed'.padEnd(16)}  n   no rules  default  all rules`);
-  for (const { name, none, default: usual, all } of table) {
-    const cells = [none, usual, all].map(({ passed }) => percent(passed)).join('  ');
+  console.log(`${given}\n${'passed'.padEnd(16)}  n   no rules     rules`);
+  for (const { name, none, rules } of table) {
+    const cells = [none, rules].map(({ passed }) => percent(passed)).join('  ');
     console.log(`${name.padEnd(16)}${String(none.sentences).padStart(4)} ${cells}`);
   }
-  const { none, all } = table.at(-1);
+  const { none, rules } = table.at(-1);
   console.log(
-    `plainly wrong: ${percent(none.wrong)} without rules, ${percent(all.wrong)} with all`,
+    `plainly wrong: ${percent(none.wrong)} without rules, ${percent(rules.wrong)} with them`,
   );
   if (!values.failures) continue;
   challenges.forEach((one, index) => {

@@ -1,5 +1,5 @@
-import type { Locale } from '../emotion/labels';
-import type { RuleCue } from '../emotion/sample';
+import type { Emotion, Locale } from '../emotion/labels';
+import type { RuleCue, SentenceFeatures } from '../emotion/sample';
 import { meaningOfToken } from './emoji';
 import { emotionOfWord } from './emotion-words';
 
@@ -38,6 +38,8 @@ interface Lexicon {
   readonly questions: ReadonlySet<string>;
   readonly irony: ReadonlySet<string>;
   readonly ironyPhrases: ReturnType<typeof phrases>;
+  /** Of the ironic words and phrases, those that are hardly ever meant as they stand. */
+  readonly plainIrony: ReadonlySet<string>;
   /** How many words a negation reaches. */
   readonly reach: number;
 }
@@ -65,13 +67,15 @@ const CHINESE: Lexicon = {
     会不会 有没有 可不可以 受不了 受不鸟 不忍 不舍 舍不得 来不及 不愧是`),
   affirmativePhrases: phrases(
     `不_仅 不_但 不_只 不_光 不_仅仅 不_得了 不_错 是_不是 是_不_是 要_不_要 有_没有 有_没_有 好_不_好 能_不_能 会_不_会
-    没_关系 没_事 没_问题 不_由得 不_禁 不_愧 忍_不住 受_不了 受_不_了 停_不_下来 好_不_容易 没_想到 万_没_想到 不_好意思
+    没有_更 没有_比 没有_这么 没_这么 没有_什么_比 没_关系 没_事 没_问题 不_由得 不_禁 不_愧 忍_不住 受_不了 受_不_了 停_不_下来 好_不_容易 没_想到 万_没_想到 不_好意思
     说_不定 没_错 对_不起 了_不起 差_不多`,
   ),
   doubled:
-    set(`不得不 不能不 不会不 不可不 不是不 没有不 无不 莫不 无一不 未尝不 不无 不免 并非不 并不是不 未必不 无非
+    set(`不得不 不可能不 不能不 不会不 不可不 不是不 没有不 无不 莫不 无一不 未尝不 不无 不免 并非不 并不是不 未必不 无非
     无可厚非 不可否认 不无道理 不是没有 不能说不`),
-  doubledPhrases: phrases('不_得_不 不_能_不 不_会_不 无_不 莫_不 未尝_不 不_无 不_可_不'),
+  doubledPhrases: phrases(
+    '不_得_不 不_能_不 不_会_不 无_不 莫_不 未尝_不 不_无 不_可_不 不_可能_不 不可能_不 不能_不 不会_不',
+  ),
   degrees: strengths({
     '极 极其 极度 极为 超级 最 最为 无比 万分 完全 彻底 绝对 过于 异常 巨 爆': 1.6,
     '非常 特别 超 太 相当 格外 十分 尤其 尤为 分外 颇 极端 实在 实在是 真是 简直 真是太 太过': 1.5,
@@ -91,11 +95,12 @@ const CHINESE: Lexicon = {
     '? ?? ??? 吗 嘛 呢 怎么 怎么样 怎样 为什么 为何 为啥 什么 啥 谁 哪 哪里 哪儿 几 多少 何 何时 难道 是不是 是否',
   ),
   irony: set(
-    '呵呵 呵呵呵 呵 醉了 滑稽 [微笑] [doge] [假笑] [小丑] [呵呵] [滑稽] [并不简单] 活该 也是醉了 佩服佩服 好意思',
+    '呵呵 呵呵呵 呵 醉了 滑稽 [微笑] [doge] [假笑] [小丑] [呵呵] [滑稽] [并不简单] 活该 也是醉了 佩服佩服 好意思 真行 可真行 真会 真会玩 真有你的 好一个 可真是 真是太',
   ),
   ironyPhrases: phrases(
-    '也_是_醉 真_行 可_真_行 真_是_谢谢 我_谢谢_你 谢谢_你_全家 好_一_个 好_一个 真_会_玩 服_了 厉害_了 真_有_你_的 真_有_你 你_可_真_行 还_真_是_谢谢',
+    '佩服_佩服 真有_你_的 真_会_玩 可真_好 可_真_好 也_是_醉 真_行 可_真_行 真_是_谢谢 我_谢谢_你 谢谢_你_全家 好_一_个 好_一个 真_会_玩 服_了 厉害_了 真_有_你_的 真_有_你 你_可_真_行 还_真_是_谢谢',
   ),
+  plainIrony: set('谢谢你全家 真有你的'),
   reach: 4,
 };
 
@@ -114,7 +119,7 @@ const ENGLISH: Lexicon = {
     can't_help cannot_help cant_help couldn't_help couldnt_help can't_wait cannot_wait cant_wait couldn't_wait
     couldn't_agree_more can't_agree_more couldn't_be_happier couldn't_be_prouder couldn't_be_better
     couldn't_be_more can't_be_more can't_thank can't_stop couldn't_stop couldn't_care_less why_not nothing_but
-    none_other never_mind or_not not_sure whether_or_not if_not no_one_but why_don't why_doesn't why_didn't
+    none_other never_mind never_been_this never_felt_this or_not not_sure whether_or_not if_not no_one_but why_don't why_doesn't why_didn't
     not_gonna_lie can't_believe cannot_believe couldn't_believe cant_believe don't_you_love can't_get_enough cannot_get_enough
     never_been_so never_been_more never_felt_so never_felt_more not_a_day no_kidding no_way no_joke`,
   ),
@@ -140,9 +145,18 @@ const ENGLISH: Lexicon = {
   irony: set('/s [sarcastic] [clown] riiight suuure'),
   ironyPhrases: phrases(
     `yeah_right oh_great oh_wonderful oh_perfect just_great just_perfect just_wonderful just_what_i_needed how_nice_of
-    thanks_for_nothing good_for_you big_surprise what_a_surprise as_if sure_thing way_to_go nice_going great_job_ruining
+    thanks_for_nothing good_for_you big_surprise what_a_surprise just_love sure_thing way_to_go nice_going great_job_ruining
     oh_joy /_s`,
   ),
+  plainIrony: new Set([
+    '/ s',
+    '/s',
+    '[sarcastic]',
+    'yeah right',
+    'thanks for nothing',
+    'riiight',
+    'suuure',
+  ]),
   reach: 4,
 };
 
@@ -159,10 +173,61 @@ const BARRIERS: Readonly<Record<Locale, ReadonlySet<string>>> = {
   en: set('and because so if when since while unless until'),
 };
 const PRONOUNS = set('i you he she it they we this that');
+/** Denies whoever, of whom something is denied later: two negations. */
+const NOBODY: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set('没有 没 没人'),
+  en: set("nobody none no never not can't cannot"),
+};
 const RHETORICAL = set('难道 岂 何尝');
 const PUNCTUATION = /^[\p{P}\p{S}]+$/u;
 const CLAUSE_END = /^[,.!?;:…，。！？；：~—]+$/u;
+/** Of an ironic cue that is often meant as it stands: something adverse has to be told beside it. */
+const HINT_OF_IRONY = 0.5;
 const WITHOUT_NEGATION = /^[不没无]/;
+/** Double negations that affirm what follows, 不得不 (have to) aside. */
+const AFFIRMING =
+  /^(?:不能不|不会不|不可不|不可能不|没有不|无不|莫不|未尝不|无一不|can't not|cannot not|couldn't not)$/;
+const INNER_DEGREE = /^[好太真很超最挺]/;
+const YOU: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set('你 您 你们'),
+  en: set('you u ya'),
+};
+const SELF: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set('我 我们 咱 咱们'),
+  en: set("i i'm i'd i've me my we"),
+};
+/** What is asked for when somebody asks for a fact. */
+const FACTS: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set('请问 几点 几号 几楼 多久 什么时候 哪天 哪里 哪个 地址 有空'),
+  en: set('when where time address please'),
+};
+/** Words that may stand between a negation and what it denies. */
+const LIGHT: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set(
+    '觉得 感到 感觉 认为 那么 这么 再 让 令 人 使 叫 我 你 他 她 它 会 会有 有 什么 为 此 对 是 能 得 的 一 丝 半点 多么',
+  ),
+  en: set(`a an the any at all be been being am is was were it this that really very so too feel feels felt feeling find
+    found think thinks thought say said even get got make makes made me you him her us them one bit much anything
+    exactly particularly especially ever have has had to what i i'd call call would`),
+};
+/** What is only thought of. */
+const HYPOTHETICAL: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set('如果 要是 假如 若 若是 只要 除非 才 就 会不会 即使 哪怕 就算 也许 可能 避免'),
+  en: set(
+    "if unless whether hope wish should could would might maybe perhaps wouldn't couldn't shouldn't",
+  ),
+};
+/** Mishaps and burdens; words that name a feeling are in `emotion-words`. */
+const ADVERSE: Readonly<Record<Locale, ReadonlySet<string>>> = {
+  zh: set(`又 加班 迟到 堵车 堵 坏 坏了 坏掉 丢 丢了 弄丢 删 删了 全删 摔 摔坏 碎 漏 漏水 停电 断网 死机 蓝屏 卡 卡死 故障 报错 出错
+    错 罚 罚款 扣 扣钱 扣分 挂科 不及格 失败 失业 裁员 辞退 取消 延误 晚点 排队 发烧 感冒 生病 住院 疼 受伤 骗 骗子
+    骗钱 假货 退货 差评 拖欠 欠 借钱 涨价 抢 偷 被偷 插队 吵 吵醒 骂 挨骂 打架 消失 石头 凌晨 半夜 淋 淋湿 没票 没电 没钱`),
+  en: set(`again late broken broke breaks crash crashed crashes fail failed fails failure lost lose losing stolen stole steal
+    missing deleted delete cancelled canceled cancel delayed delay queue wait waiting waited stuck dead died dies sick ill
+    flat leak leaking leaked wrong error errors bug bugs rain rained raining cold ignored ignore insult insulted rude lie
+    lied lies fired fine fined ticket traffic bill debt overtime homework exam spilled spilt ruined ruin hurts pain
+    injured accident another nothing nobody`),
+};
 /** Words between a negation of degree (`不太`) and its effect: weaker than a plain one. */
 const WEAK_NEGATION = 0.65;
 
@@ -173,8 +238,60 @@ const WEAK_NEGATION = 0.65;
 export function emotionInside(word: string, language: Locale): ReturnType<typeof emotionOfWord> {
   return (
     emotionOfWord(word, language) ??
-    (hasInnerNegation(word, language) ? emotionOfWord(word.slice(1), language) : undefined)
+    (isStrengthened(word, language) || hasInnerNegation(word, language)
+      ? emotionOfWord(word.slice(1), language)
+      : undefined)
   );
+}
+
+/** 好开心, 太过分: a degree word that segmentation left with its word. */
+function isStrengthened(word: string, language: Locale): boolean {
+  return language === 'zh' && word.length > 2 && INNER_DEGREE.test(word);
+}
+
+/** Whether a word has so little weight that a negation reaches what stands behind it. */
+export function isLightWord(word: string, language: Locale): boolean {
+  return LIGHT[language].has(word);
+}
+
+/** Whether a sentence speaks of what might be. */
+export function isHypothetical({
+  words,
+  language,
+}: Pick<SentenceFeatures, 'words' | 'language'>): boolean {
+  return words.some((word) => HYPOTHETICAL[language].has(word));
+}
+
+/** Whether a word tells of something that is nobody's wish, without naming a feeling. */
+export function isAdverseWord(word: string, language: Locale): boolean {
+  return ADVERSE[language].has(word);
+}
+
+/** `are you sad`, 你是不是生气了: whether a question asks the other person for a feeling. */
+export function asksYou({
+  words,
+  language,
+}: Pick<SentenceFeatures, 'words' | 'language'>): boolean {
+  return (
+    !words.some((word) => word.includes('!')) &&
+    !words.some((word) => SELF[language].has(word)) &&
+    words.some((word, at) => {
+      if (emotionInside(word, language) === undefined) return false;
+      return words.slice(Math.max(0, at - 4), at).some((before) => YOU[language].has(before));
+    })
+  );
+}
+
+/** A question that is marked once, without outcry, as one asks for a fact. */
+export function isPlainQuestion({
+  words,
+  language,
+}: Pick<SentenceFeatures, 'words' | 'language'>): boolean {
+  const choice = words.indexOf('是');
+  const asks =
+    words.some((word) => FACTS[language].has(word)) ||
+    (choice >= 0 && words.indexOf('还是') > choice);
+  return asks && !words.some((word) => /!|\?\?|\?.*\?/.test(word) || word.startsWith('['));
 }
 
 function hasInnerNegation(word: string, language: Locale): boolean {
@@ -215,7 +332,9 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
     if (word.startsWith('[')) {
       const meaning = meaningOfToken(word);
       if (meaning?.emotion) cues.push({ rule: 'emoji', cue: word, at, scope: [] });
-      if (meaning?.ironic) cues.push({ rule: 'irony', cue: word, at, scope: [] });
+      if (meaning?.ironic && !(language === 'en' && word === '[smile]')) {
+        cues.push({ rule: 'irony', cue: word, at, scope: [], strength: HINT_OF_IRONY });
+      }
       continue;
     }
     if (PUNCTUATION.test(word)) {
@@ -224,7 +343,10 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
     }
     const ironic = matchedPhrase(words, at, lexicon.ironyPhrases);
     if (ironic > 0 || lexicon.irony.has(word)) {
-      cues.push({ rule: 'irony', cue: joined(words, at, ironic || 1, language), at, scope: [] });
+      const cue = joined(words, at, ironic || 1, language);
+      const opening = at === 0 && word === '呵呵';
+      const strength = opening || lexicon.plainIrony.has(cue) ? {} : { strength: HINT_OF_IRONY };
+      cues.push({ rule: 'irony', cue, at, scope: [], ...strength });
     }
     const plain = matchedPhrase(words, at, lexicon.affirmativePhrases);
     if (plain > 0) {
@@ -258,13 +380,19 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
     const doubled =
       matchedPhrase(words, at, lexicon.doubledPhrases) || Number(lexicon.doubled.has(word));
     if (doubled > 0) {
+      const cue = joined(words, at, doubled, language);
+      if (AFFIRMING.test(cue)) {
+        const scope = reachOf(words, at + doubled, lexicon, language);
+        // Two negations: they affirm.
+        cues.push({ rule: 'negation', cue, at, scope }, { rule: 'negation', cue, at, scope });
+      }
       at += doubled - 1;
       continue;
     }
     const negation =
       matchedPhrase(words, at, lexicon.negatingPhrases) || Number(lexicon.negators.has(word));
     if (negation > 0) {
-      if (!isRhetorical(words, at, language)) {
+      if (!isRhetorical(words, at, language) && !isAnswer(words, at)) {
         const strength = lexicon.degrees.get(word);
         cues.push({
           rule: 'negation',
@@ -305,7 +433,38 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
     }
   }
   if (question) cues.push(question);
-  return cues;
+  return withNobody(cues, words, language);
+}
+
+/**
+ * 没有人…不开心, `nobody … is not happy`: who is denied stands far before what is denied of them. The
+ * words under the later negation are under both.
+ */
+function withNobody(cues: RuleCue[], words: readonly string[], language: Locale): RuleCue[] {
+  return cues.map((cue) => {
+    if (cue.rule !== 'negation' || !isNobody(words, cue, language)) return cue;
+    const later = cues.filter(
+      (other) =>
+        other.rule === 'negation' && other.at > cue.at && !hasBreak(words, cue.at, other.at),
+    );
+    const scope = new Set([...cue.scope, ...later.flatMap((other) => other.scope)]);
+    return { ...cue, scope: [...scope].sort((a, b) => a - b) };
+  });
+}
+
+function isNobody(words: readonly string[], { cue, at }: RuleCue, language: Locale): boolean {
+  if (!NOBODY[language].has(cue)) return false;
+  const next = words[at + 1] ?? '';
+  if (language === 'zh') return cue === '没人' || /^(?:人|谁|一个|哪个|哪)/.test(next);
+  if (cue === 'not')
+    return (
+      /^(?:one|a|that|because)$/.test(next) || (next === 'know' && /^any/.test(words[at + 2] ?? ''))
+    );
+  return cue === "can't" || cue === 'cannot' ? next === 'say' : true;
+}
+
+function hasBreak(words: readonly string[], from: number, to: number): boolean {
+  return words.slice(from, to).some((word) => CLAUSE_END.test(word));
 }
 
 function trailingStrength(pair: string, lexicon: Lexicon): number | undefined {
@@ -368,7 +527,8 @@ function reachOf(
   language: Locale,
 ): number[] {
   const scope: number[] = [];
-  for (let at = from; at < words.length && scope.length < lexicon.reach; at++) {
+  const reach = words[from - 1] === 'without' ? 2 : lexicon.reach;
+  for (let at = from; at < words.length && scope.length < reach; at++) {
     const word = words[at]!;
     if (PUNCTUATION.test(word) || word.startsWith('[') || BARRIERS[language].has(word)) break;
     if (adversativeLength(words, at, lexicon, language) > 0) break;
@@ -377,15 +537,23 @@ function reachOf(
   return scope;
 }
 
-/** 难道不…, `isn't she`: the negation of a question that expects yes. */
+/** 难道不…, 谁不…, 恶不恶心, `isn't she`: the negation of a question, which denies nothing. */
 function isRhetorical(words: readonly string[], at: number, language: Locale): boolean {
   if (language === 'en') {
     return /n'?t$/.test(words[at]!) && PRONOUNS.has(words[at + 1] ?? '');
   }
+  const [before, after] = [words[at - 1] ?? '', words[at + 1] ?? ''];
+  if (before === '谁' || (before !== '' && before.at(-1) === after[0])) return true;
   for (let before = at - 1; before >= 0 && !CLAUSE_END.test(words[before]!); before--) {
     if (RHETORICAL.has(words[before]!)) return true;
   }
   return false;
+}
+
+/** `No it works`, `no haha`: an answer, not a denial of what follows. */
+function isAnswer(words: readonly string[], at: number): boolean {
+  const next = words[at + 1] ?? '';
+  return words[at] === 'no' && (PRONOUNS.has(next) || /^(?:not|ha(?:ha)+|lol)$/.test(next));
 }
 
 function nearestEmotion(

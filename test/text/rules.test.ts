@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { EMOTIONS, type Scores } from '../../lib/emotion/labels';
+import { EMOTIONS, type Emotion, type Scores } from '../../lib/emotion/labels';
 import type { SentenceFeatures } from '../../lib/emotion/sample';
 import { findCues } from '../../lib/text/cues';
-import { applyRules, CANDIDATE_RULES, DEFAULT_RULES } from '../../lib/text/rules';
+import { applyRules, DEFAULT_RULES, type RuleName } from '../../lib/text/rules';
 import { normaliseText } from '../../lib/text/normalise';
 import { loadJieba, segment, type ChineseCutter } from '../../lib/text/segment';
 
@@ -23,33 +23,76 @@ describe('applyRules', () => {
     cutter = await loadJieba();
   });
 
-  it('applies by default only what was measured to cost no model a point: degree words', () => {
-    expect(DEFAULT_RULES).to.have.all.keys('degree');
-    const scores = { happy: 0.7, sad: 0.3 };
-    expect(applyRules(scores, features('not happy'))).to.deep.equal({ scores, rules: [] });
-    const { scores: raised, rules } = applyRules(scores, features('very happy'));
+  it('applies every rule by default', () => {
+    expect(DEFAULT_RULES).to.have.all.keys(
+      'negation',
+      'degree',
+      'contrast',
+      'emoji',
+      'question',
+      'irony',
+    );
+    const { scores, rules } = applyRules({ happy: 0.7, sad: 0.3 }, features('very happy'));
     expect(rules).to.deep.equal(['degree']);
-    expect(raised.happy).to.be.above(0.7);
+    expect(scores.happy).to.be.above(0.7);
   });
 
-  const raised: [string, keyof typeof CANDIDATE_RULES, string, string][] = [
-    ['not happy', 'negation', 'sad', 'happy'],
-    ['我不高兴', 'negation', 'sad', 'happy'],
-    ['not bad', 'negation', 'happy', 'sad'],
-    ['我不害怕', 'negation', 'neutral', 'fear'],
-    ['我不是不高兴', 'negation', 'happy', 'sad'],
-    ['今天非常难过', 'degree', 'sad', 'happy'],
-    ['有点难过', 'degree', 'happy', 'sad'],
-    ['it was sad but lovely', 'contrast', 'happy', 'sad'],
-    ['真行😭', 'emoji', 'sad', 'happy'],
-    ['呵呵 太好了', 'irony', 'angry', 'happy'],
+  /** The likeliest label, which the model took, and the one that the rule makes likelier. */
+  const moved: [string, RuleName, Emotion, Emotion][] = [
+    ['not happy', 'negation', 'happy', 'sad'],
+    ['我不高兴', 'negation', 'happy', 'sad'],
+    ['我一点都不觉得幸福', 'negation', 'happy', 'sad'],
+    ['not bad', 'negation', 'sad', 'happy'],
+    ['我不害怕', 'negation', 'fear', 'neutral'],
+    ['打针不可怕，放心吧', 'negation', 'fear', 'neutral'],
+    ['我不是不高兴', 'negation', 'sad', 'happy'],
+    ['我不能不喜欢', 'negation', 'sad', 'happy'],
+    ['没有一个人不高兴', 'negation', 'angry', 'happy'],
+    ['nobody who hears it is not happy', 'negation', 'angry', 'happy'],
+    ['有点难过', 'degree', 'sad', 'happy'],
+    ['it was sad but lovely', 'contrast', 'sad', 'happy'],
+    ['他又走了😡', 'emoji', 'neutral', 'angry'],
+    ['sure, as always 😡', 'emoji', 'happy', 'angry'],
+    ['呵呵 太好了', 'irony', 'happy', 'angry'],
+    ['yeah right', 'irony', 'happy', 'angry'],
+    ['又加班到凌晨，真贴心[doge]', 'irony', 'happy', 'angry'],
+    ['oh great, the printer is broken again', 'irony', 'happy', 'angry'],
+    ['why are you not happy?', 'question', 'sad', 'neutral'],
+    ['请问几点开门？', 'question', 'surprise', 'neutral'],
   ];
-  for (const [text, rule, up, down] of raised) {
-    it(`${rule} in ${JSON.stringify(text)} moves ${down} to ${up}`, () => {
-      const { scores, rules } = applyRules(even, features(text), { [rule]: 1 });
-      const of = scores as Record<string, number>;
+  for (const [text, rule, from, to] of moved) {
+    it(`${rule} in ${JSON.stringify(text)} moves ${from} to ${to}`, () => {
+      const before: Scores = { ...even, [from]: 0.3 };
+      const { scores, rules } = applyRules(before, features(text), { [rule]: 1 });
       expect(rules).to.deep.equal([rule]);
-      expect(of[up]).to.be.above(of[down]!);
+      expect(scores[to]! / scores[from]!).to.be.above(before[to]! / before[from]!);
+    });
+  }
+
+  const understood: [string, RuleName, Emotion][] = [
+    ['not happy', 'negation', 'sad'],
+    ['not happy but glad it is over', 'negation', 'happy'],
+    ['如果我不高兴', 'negation', 'happy'],
+    ['谁不高兴', 'negation', 'happy'],
+    ['恶不恶心', 'negation', 'disgust'],
+    ['好久没有这么开心了', 'negation', 'happy'],
+    ['no haha it works', 'negation', 'happy'],
+    ['it was sad but lovely', 'contrast', 'happy'],
+    ['太感动了😭', 'emoji', 'happy'],
+    ['😡', 'emoji', 'angry'],
+    ['太好了[doge]', 'irony', 'happy'],
+    ['good for you', 'irony', 'happy'],
+    ['yeah right', 'irony', 'sad'],
+    ['why am I so sad?', 'question', 'sad'],
+    ['What?', 'question', 'surprise'],
+    [`not happy ${'and so it went on and on '.repeat(5)}`, 'negation', 'happy'],
+  ];
+  for (const [text, rule, top] of understood) {
+    it(`${rule} in ${JSON.stringify(text.slice(0, 40))} leaves ${top} alone`, () => {
+      const before: Scores = { ...even, [top]: 0.3 };
+      const { scores, rules } = applyRules(before, features(text), { [rule]: 1 });
+      expect(rules).to.deep.equal([]);
+      expect(scores).to.equal(before);
     });
   }
 
@@ -62,14 +105,10 @@ describe('applyRules', () => {
   });
 
   it('each rule can be switched off', () => {
-    const { rules } = applyRules(even, features('not happy but very sad 😭?'), {
-      ...CANDIDATE_RULES,
-      negation: 0,
-      emoji: 0,
-    });
-    expect(rules).not.to.include.members(['negation']);
-    expect(rules).not.to.include.members(['emoji']);
-    expect(rules).to.include('contrast');
+    const before: Scores = { ...even, happy: 0.3 };
+    const text = features('I was happy but now I am sad 😡');
+    expect(applyRules(before, text).rules).to.deep.equal(['contrast']);
+    expect(applyRules(before, text, { ...DEFAULT_RULES, contrast: 0 }).rules).to.deep.equal([]);
   });
 
   it('multiplies the odds by e to the weight: not happy, sad 0.4', () => {
@@ -108,7 +147,7 @@ describe('applyRules', () => {
           const { scores } = applyRules(
             { happy, sad, neutral },
             features(words.join(' ')),
-            CANDIDATE_RULES,
+            DEFAULT_RULES,
           );
           expect(Object.keys(scores)).to.have.members(['happy', 'sad', 'neutral']);
           const total = Object.values(scores).reduce((a, b) => a + b, 0);

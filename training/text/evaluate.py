@@ -2,6 +2,7 @@
 
 python -m training.text.evaluate models/text-bilstm smp-usual/test goemotions/test
 python -m training.text.evaluate models/text-bilstm --file mine.jsonl --language zh
+python -m training.text.evaluate models/text-bilstm smp-usual/dev --rules
 
 Writes scores, confusion matrix and reliability diagram of each set into runs/evaluation/<model>/.
 A labelled file holds JSON lines {text, label}, the label one of the seven or a usual synonym.
@@ -66,7 +67,11 @@ def file_set(path: Path, language: str | None, absent: tuple[str, ...]) -> Label
 
 
 def predict(
-    model: Path, texts: Sequence[str], language: str | None, precision: str | None
+    model: Path,
+    texts: Sequence[str],
+    language: str | None,
+    precision: str | None,
+    rules: bool = False,
 ) -> np.ndarray:
     """Calibrated probabilities `[rows, 7]` from the library; zeros for a text without content."""
     lines = [
@@ -77,7 +82,11 @@ def predict(
         for i, t in enumerate(texts)
     ]
     done = subprocess.run(
-        ["node", str(PREDICT), str(model), *([precision] if precision else [])],
+        [
+            *("node", str(PREDICT), str(model)),
+            *([precision] if precision else []),
+            *(["--rules"] if rules else []),
+        ],
         input="\n".join(lines) + "\n",
         capture_output=True,
         text=True,
@@ -95,7 +104,10 @@ def predict(
 
 
 def evaluate(
-    model: Path, labelled: LabelledSet, precision: str | None = None
+    model: Path,
+    labelled: LabelledSet,
+    precision: str | None = None,
+    rules: bool = False,
 ) -> tuple[dict, np.ndarray, np.ndarray]:
     """Scores, probabilities `[rows, 7]` and gold `[rows]` of the rows with one label.
 
@@ -105,7 +117,7 @@ def evaluate(
     single = (labelled.target > 0).sum(1) == 1
     texts = [t for t, one in zip(labelled.texts, single, strict=True) if one]
     gold = labelled.target[single].argmax(1)
-    raw = predict(model, texts, labelled.language, precision)
+    raw = predict(model, texts, labelled.language, precision, rules)
     allowed = np.array([e not in labelled.absent for e in EMOTIONS])
     masked = np.where(allowed, raw, 0)
     probabilities = masked / np.clip(masked.sum(1, keepdims=True), 1e-12, None)
@@ -174,6 +186,9 @@ def main() -> None:
     )
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"))
     parser.add_argument(
+        "--rules", action="store_true", help="with the lexicon rules that nodes apply"
+    )
+    parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("EMOTION_DATA", "data"))
     )
     parser.add_argument("--out", type=Path)
@@ -196,7 +211,7 @@ def main() -> None:
         print(f"{arguments.multi_label}, multi-label: {scores}", flush=True)
     for labelled in wanted:
         scores, probabilities, gold = evaluate(
-            arguments.model, labelled, arguments.precision
+            arguments.model, labelled, arguments.precision, arguments.rules
         )
         scores["coverage"] = coverage_curve(
             probabilities, gold, (1, 0.9, 0.8, 0.7, 0.5)

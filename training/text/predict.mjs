@@ -1,24 +1,32 @@
 // Answers JSON lines {id, text, language?} with {id, scores, logits?, tokens} through the library that the
 // nodes run: the model's own preparation, the engine, calibration.
 //
-//   node training/text/predict.mjs MODEL_FOLDER [PRECISION] < texts.jsonl > scores.jsonl
+//   node training/text/predict.mjs MODEL_FOLDER [PRECISION] [--rules] < texts.jsonl > scores.jsonl
+//
+// --rules: after the lexicon rules that nodes apply.
 import { createInterface } from 'node:readline';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
 
 const require = createRequire(import.meta.url);
 const lib = fileURLToPath(new URL('../../dist/lib/', import.meta.url));
 const { LocalEngine } = require(`${lib}engine/local-engine.js`);
 const { interpret } = require(`${lib}engine/interpret.js`);
+const { textRules } = require(`${lib}flow/text-rules.js`);
 const { loadModel } = require(`${lib}models/model.js`);
 const { TextPreparer } = require(`${lib}text/prepare.js`);
 
 const AT_ONCE = 256;
 
-const [folder, precision] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rules: { type: 'boolean' } },
+});
+const [folder, precision] = positionals;
 if (folder === undefined) {
-  console.error('predict.mjs MODEL_FOLDER [fp32|fp16|int8] < texts.jsonl');
+  console.error('predict.mjs MODEL_FOLDER [fp32|fp16|int8] [--rules] < texts.jsonl');
   process.exit(2);
 }
 
@@ -31,14 +39,16 @@ const engine = new LocalEngine(model, {
   ...(precision !== undefined && { precision }),
 });
 
-/** Scores of one text by label, as a node without rules would give them. */
+const interpretation = values.rules ? { rules: textRules() } : {};
+
+/** Scores of one text by label, as a node would give them. */
 async function answer({ id, text, language }) {
   const [sample] = preparer.prepare([text], {
     language: language ?? 'auto',
     stopWords: 'none',
     split: 'text',
   });
-  const result = interpret(sample, await engine.infer(sample), model.manifest);
+  const result = interpret(sample, await engine.infer(sample), model.manifest, interpretation);
   return JSON.stringify({ id, scores: result.scores, rows: sample.segments.length });
 }
 
