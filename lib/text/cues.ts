@@ -1,4 +1,4 @@
-import type { Emotion, Locale } from '../emotion/labels';
+import type { Locale } from '../emotion/labels';
 import type { RuleCue, SentenceFeatures } from '../emotion/sample';
 import { meaningOfToken } from './emoji';
 import { emotionOfWord } from './emotion-words';

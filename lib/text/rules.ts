@@ -172,7 +172,7 @@ const RULES: Readonly<Record<RuleName, Rule>> = {
   emoji(nudges, cues, { sentences, top }) {
     const labels = new Set(cues.flatMap((cue) => meaningOfToken(cue.cue)?.emotion ?? []));
     if (labels.size !== 1 || wordsOf(sentences) > MOST_WORDS) return;
-    const [label] = labels as Set<Emotion>;
+    const [label] = labels;
     // Tears of joy; an emotion that is put into words as well.
     const unclear = label === 'sad' || sentences.some((one) => says(top, one));
     const against = POLARITY[label!] * POLARITY[top] < 0 && !unclear;
@@ -189,7 +189,7 @@ const RULES: Readonly<Record<RuleName, Rule>> = {
     nudges.angry += 0.6;
     nudges.disgust += 0.4;
   },
-  negation(nudges, cues, { sentence, sentences, top }) {
+  negation(nudges, _cues, { sentence, sentences, top }) {
     if (wordsOf(sentences) > MOST_WORDS) return;
     for (const { label, at, negations } of emotionWords(sentence)) {
       if (negations === 0) continue;

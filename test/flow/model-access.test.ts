@@ -191,6 +191,7 @@ describe('ModelAccess', () => {
       registry: services.registry,
       engines: services.engines,
       texts: services.texts,
+      faces: services.faces,
       imports: {
         watch: (listener: typeof told) => {
           told = listener;
