@@ -6,11 +6,14 @@ geometry. What cannot be done to a picture (rooms, codecs, resampling) is render
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from training.speech.model import BANDS, FRAMES
+from training.speech.windows import MEAN, SPREAD
 
 FLOOR_DB = -100.0
 MIN_HZ, MAX_HZ = 50.0, 8000.0
@@ -132,3 +135,45 @@ def ring(
         power[:, :, t] = dry + late * tail
         tail = decay * (tail + dry)
     return 10 * power.clamp_min(1e-10).log10()
+
+
+class Source(Protocol):
+    """What `augmented` needs to know: how strong, what chance, and where noise comes from."""
+
+    recipe: Any
+    random: np.random.Generator
+
+    def noises(self, count: int) -> Tensor:
+        """Pieces of noise, `[count, 128, 64]` decibels."""
+
+
+def augmented(pictures: Tensor, rows: Source) -> Tensor:
+    """Voice, microphone, noise and gaps of a batch, normalised `[batch, 1, 128, 64]`."""
+    strength, random = rows.recipe.augment, rows.random
+    size = len(pictures)
+    if strength["warp"] > 0:
+        half = np.flatnonzero(random.random(size) < 0.5)
+        factors = np.exp(random.uniform(-1, 1, len(half)) * np.log1p(strength["warp"]))
+        pictures[half] = warp(pictures[half], factors)
+    voices = np.flatnonzero(random.random(size) < strength["voice"])
+    if len(voices):
+        others = pictures[torch.from_numpy((voices + size // 2) % size)]
+        ratio = torch.from_numpy(random.uniform(8, 20, len(voices))).float()
+        pictures[voices] = add_noise(pictures[voices], others, ratio)
+    noisy = np.flatnonzero(random.random(size) < strength["noise"])
+    if len(noisy):
+        ratio = torch.from_numpy(random.uniform(5, 30, len(noisy))).float()
+        pictures[noisy] = add_noise(pictures[noisy], rows.noises(len(noisy)), ratio)
+    for change, chance in ((narrow, strength["narrow"]), (ring, strength["room"])):
+        chosen = np.flatnonzero(random.random(size) < chance)
+        if len(chosen):
+            pictures[chosen] = change(pictures[chosen], random)
+    pictures = colour(pictures, random, strength["gain"], strength["tilt"])
+    pictures = mask_rows(
+        pictures,
+        random,
+        int(strength["bands"]),
+        int(strength["frames"]),
+        int(strength["stripes"]),
+    )
+    return ((pictures - MEAN) / SPREAD).unsqueeze(1)

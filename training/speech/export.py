@@ -23,7 +23,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from training.speech.corpora import LABELS
-from training.speech.model import BANDS, FRAMES, Committee, Crnn, CrnnConfig
+from training.speech.model import BANDS, FRAMES, Committee, Crnn, CrnnConfig, Moments
 from training.speech.prepare import ROOT
 from training.speech.recipe import read_recipe
 from training.speech.windows import HOP, MEAN, SPREAD
@@ -126,15 +126,71 @@ def _member(g: Graph, mel: str, model: Crnn) -> tuple[str, str]:
     return logits, g.add("Squeeze", weights, g.weight([2], np.int64))
 
 
+def _moments(g: Graph, cepstra: str) -> str:
+    """As `model.moments`: cepstra `[batch, size, 64]` to `[batch, 6 · size]`."""
+    axis, zero, one = (g.weight([v], np.int64) for v in (2, 0, 1))
+    last, end = g.weight([-1], np.int64), g.weight([FRAMES], np.int64)
+
+    def total(x: str) -> str:
+        return g.add("ReduceSum", x, axis, keepdims=1)
+
+    def neighbours(x: str) -> tuple[str, str]:
+        return g.add("Slice", x, one, end, axis), g.add("Slice", x, zero, last, axis)
+
+    step = g.add("Abs", g.add("Sub", *neighbours(cepstra)))
+    level = g.add("Slice", cepstra, zero, one, one)
+    loud = g.add("Softmax", level, axis=2)
+    between = g.add("Add", *neighbours(loud))
+    even = g.weight(np.full((1, 1, FRAMES), 1 / FRAMES))
+    even_steps = g.weight(np.full((1, 1, FRAMES - 1), 1 / (FRAMES - 1)))
+    parts = []
+    for weight, of_steps in (
+        (even, even_steps),
+        (loud, g.add("Div", between, total(between))),
+    ):
+        mean = total(g.add("Mul", weight, cepstra))
+        away = g.add("Sub", cepstra, mean)
+        variance = total(g.add("Mul", weight, g.add("Mul", away, away)))
+        spread = g.add("Sqrt", g.add("Add", variance, g.weight(1e-4)))
+        parts += [mean, spread, total(g.add("Mul", of_steps, step))]
+    return g.add("Squeeze", g.add("Concat", *parts, axis=1), axis)
+
+
+def _reader(g: Graph, mel: str, model: Moments) -> str:
+    """One perceptron: name of its normalised logits."""
+    picture = g.add("Squeeze", mel, g.weight([1], np.int64))
+    values = _moments(g, g.add("MatMul", g.weight(model.basis), picture))
+    x = g.add("Sub", values, g.weight(model.mean))
+    x = g.add("Div", x, g.weight(model.spread))
+    x = g.add("Clip", x, g.weight(-5.0), g.weight(5.0))
+    for layer in model.classify:
+        if isinstance(layer, torch.nn.Linear):
+            x = g.linear(x, layer)
+        elif isinstance(layer, torch.nn.ReLU):
+            x = g.add("Relu", x)
+    return g.add("LogSoftmax", x, axis=1)
+
+
 def export_graph(model: Committee, path: Path) -> None:
     """Writes the network as ONNX: `mel` `[batch, 1, 128, 64]` to `logits` `[batch, 8]` and `time-weights` `[batch, 32]`."""
     model.eval()
     g = Graph()
+
+    def mean(parts: list[str]) -> str:
+        return g.add("Mean", *parts) if len(parts) > 1 else parts[0]
+
     answers = [_member(g, "mel", member) for member in model.members]
-    for i, name in enumerate(("logits", "time-weights")):
-        parts = [answer[i] for answer in answers]
-        mean = g.add("Mean", *parts) if len(parts) > 1 else parts[0]
-        g.nodes.append(helper.make_node("Identity", [mean], [name]))
+    logits = mean([logits for logits, _ in answers])
+    if len(model.readers):
+        read = mean([_reader(g, "mel", reader) for reader in model.readers])
+        logits = g.add(
+            "Add",
+            g.add("Mul", logits, g.weight(1 - model.share)),
+            g.add("Mul", read, g.weight(model.share)),
+        )
+    weights = mean([weights for _, weights in answers])
+    for name, value in (("logits", logits), ("time-weights", weights)):
+        g.nodes.append(helper.make_node("Identity", [value], [name]))
     graph = helper.make_graph(
         g.nodes,
         "speech-crnn",
@@ -172,10 +228,13 @@ def run_graph(path: Path, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return logits, weights
 
 
-def load_run(run: Path) -> Crnn:
-    """The network of a finished run."""
-    recipe = read_recipe(run / "recipe.yaml")
-    model = Crnn(CrnnConfig(**recipe.model))
+def load_run(run: Path) -> torch.nn.Module:
+    """The network of a finished run, of either kind."""
+    if (run / "moments.yaml").exists():
+        settings = yaml.safe_load((run / "moments.yaml").read_text(encoding="utf-8"))
+        model: torch.nn.Module = Moments(settings.get("hidden", 128))
+    else:
+        model = Crnn(CrnnConfig(**read_recipe(run / "recipe.yaml").model))
     model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
     return model.eval()
 
@@ -230,7 +289,9 @@ def main() -> None:
     out = arguments.out or ROOT / "models" / package["id"]
     out.mkdir(parents=True, exist_ok=True)
     members = [load_run(arguments.runs / run) for run in package["runs"]]
-    model = Committee(members).eval()
+    readers = [load_run(arguments.runs / run) for run in package["readers"]]
+    result = json.loads((arguments.runs / package["evaluation"]).read_text())
+    model = Committee(members, readers, result["share"]).eval()
     export_graph(model, out / "model.onnx")
     mel = torch.randn(7, 1, BANDS, FRAMES)
     with torch.inference_mode():
@@ -241,7 +302,6 @@ def main() -> None:
         end="",
     )
     print(f"weights {np.abs(attention - weights.numpy()).max():.1e}")
-    result = json.loads((arguments.runs / package["evaluation"]).read_text())
     manifest = {
         "schema": 1,
         "id": package["id"],

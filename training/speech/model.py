@@ -103,15 +103,98 @@ class Crnn(nn.Module):
         return self.classify(hidden), weights
 
 
-class Committee(nn.Module):
-    """Networks of the same kind whose log-probabilities are averaged: one graph, one answer."""
+@dataclass(frozen=True)
+class MomentsShape:
+    """How many cepstra are looked at, and the moments of each: see `moments`."""
 
-    def __init__(self, members: list[nn.Module]) -> None:
+    coefficients: int = 40
+    kinds: int = 6
+
+    @property
+    def size(self) -> int:
+        """Numbers a window."""
+        return self.coefficients * self.kinds
+
+
+MOMENTS = MomentsShape()
+
+
+def moments(cepstra: Tensor) -> Tensor:
+    """Mean, spread and mean step of each coefficient, over all frames and over the loud ones.
+
+    `[batch, size, time]` to `[batch, 6 · size]`. Loud frames weigh exp(c₀), where c₀ is the level: 20 dB
+    on 128 bands are √128 of it.
+    """
+    loud = cepstra[:, :1].softmax(2)
+    step = (cepstra[..., 1:] - cepstra[..., :-1]).abs()
+    between = loud[..., 1:] + loud[..., :-1]
+    parts = []
+    for weight, of_steps in (
+        (torch.full_like(loud, 1 / cepstra.shape[2]), None),
+        (loud, between / between.sum(2, keepdim=True)),
+    ):
+        mean = (weight * cepstra).sum(2, keepdim=True)
+        variance = (weight * (cepstra - mean).square()).sum(2)
+        parts += [mean.squeeze(2), (variance + 1e-4).sqrt()]
+        parts.append(step.mean(2) if of_steps is None else (of_steps * step).sum(2))
+    return torch.cat(parts, 1)
+
+
+class Moments(nn.Module):
+    """A perceptron on the moments of the cepstra: windows `[batch, 1, 128, 64]` to logits `[batch, 8]`."""
+
+    def __init__(self, hidden: int = 128, dropout: float = 0.5) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        basis = torch.from_numpy(cosine_basis(MOMENTS.coefficients)).float()
+        self.register_buffer("basis", basis, persistent=False)
+        self.register_buffer("mean", torch.zeros(MOMENTS.size))
+        self.register_buffer("spread", torch.ones(MOMENTS.size))
+        self.classify = nn.Sequential(
+            nn.Dropout(0.2),
+            nn.Linear(MOMENTS.size, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, len(LABELS)),
+        )
+
+    def standardised(self, values: Tensor) -> Tensor:
+        """Moments `[batch, moments]` as deviations, within five."""
+        return ((values - self.mean) / self.spread).clamp(-5, 5)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of the members' normalised logits `[batch, 8]`, mean of their weights `[batch, 32]`."""
+        """Logits, and even weights `[batch, 32]`, for it does not attend."""
+        cepstra = conv1d(mel.squeeze(1), self.basis.unsqueeze(-1))
+        logits = self.classify(self.standardised(moments(cepstra)))
+        return logits, torch.full((len(mel), FRAMES // 2), 2 / FRAMES)
+
+
+class Committee(nn.Module):
+    """Networks whose log-probabilities are averaged: one graph, one answer.
+
+    `readers` of moments count `share` in all, the recurrent `members` the rest.
+    """
+
+    def __init__(
+        self,
+        members: list[nn.Module],
+        readers: list[nn.Module] | None = None,
+        share: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.readers = nn.ModuleList(readers or [])
+        self.share = share if readers else 0.0
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean of the normalised logits `[batch, 8]`, mean of the members' weights `[batch, 32]`."""
         answers = [member(mel) for member in self.members]
         logits = torch.stack([a.log_softmax(-1) for a, _ in answers]).mean(0)
-        return logits, torch.stack([w for _, w in answers]).mean(0)
+        weights = torch.stack([w for _, w in answers]).mean(0)
+        if len(self.readers):
+            read = [reader(mel)[0].log_softmax(-1) for reader in self.readers]
+            mean = torch.stack(read).mean(0)
+            logits = (1 - self.share) * logits + self.share * mean
+        return logits, weights

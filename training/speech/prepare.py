@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.speech.corpora import Utterance, read_corpora
+from training.speech.corpora import CORPORA, Utterance, read_corpora
 from training.speech.sounds import (
     RATE,
     babble,
@@ -261,8 +261,17 @@ def main() -> None:
     parser.add_argument(
         "--statistics", nargs="*", choices=list(COPIES), default=channels
     )
+    parser.add_argument(
+        "--until",
+        choices=CORPORA,
+        help="leave out the corpora after this one, to save time on copies for a table",
+    )
     arguments = parser.parse_args()
-    sounds = load_sounds(read_corpora(arguments.data), arguments.data, arguments.runs)
+    utterances = read_corpora(arguments.data)
+    sounds = load_sounds(utterances, arguments.data, arguments.runs)
+    if arguments.until:
+        last = max(i for i, u in enumerate(utterances) if u.corpus == arguments.until)
+        sounds = sounds[: last + 1]
     prepare_noise(arguments.runs)
     for copy in arguments.copies:
         prepare_copy(copy, sounds, arguments.runs)

@@ -25,13 +25,13 @@ import torch
 import yaml
 from torch import Tensor
 
-from training.speech.augment import add_noise, colour, mask_rows, narrow, ring, warp
+from training.speech.augment import augmented
 from training.speech.corpora import CLASSES, LABELS, Utterance, class_mask, read_corpora
 from training.speech.evaluate import network_logits, summary
 from training.speech.model import BANDS, FRAMES, Crnn, CrnnConfig
 from training.speech.prepare import ROOT, Features, load_features
 from training.speech.recipe import Recipe, read_recipe
-from training.speech.windows import MEAN, SPREAD, random_frames
+from training.speech.windows import random_frames
 from training.text.losses import masked_cross_entropy
 
 
@@ -121,38 +121,6 @@ class Rows:
         starts = self.random.integers(len(self.noise) - FRAMES, size=count)
         pieces = np.stack([self.noise[s : s + FRAMES].T for s in starts])
         return torch.from_numpy(pieces.astype(np.float32))
-
-
-def augmented(pictures: Tensor, rows: Rows) -> Tensor:
-    """Voice, microphone, noise and gaps of a batch, normalised `[batch, 1, 128, 64]`."""
-    strength, random = rows.recipe.augment, rows.random
-    size = len(pictures)
-    if strength["warp"] > 0:
-        half = np.flatnonzero(random.random(size) < 0.5)
-        factors = np.exp(random.uniform(-1, 1, len(half)) * np.log1p(strength["warp"]))
-        pictures[half] = warp(pictures[half], factors)
-    voices = np.flatnonzero(random.random(size) < strength["voice"])
-    if len(voices):
-        others = pictures[torch.from_numpy((voices + size // 2) % size)]
-        ratio = torch.from_numpy(random.uniform(8, 20, len(voices))).float()
-        pictures[voices] = add_noise(pictures[voices], others, ratio)
-    noisy = np.flatnonzero(random.random(size) < strength["noise"])
-    if len(noisy):
-        ratio = torch.from_numpy(random.uniform(5, 30, len(noisy))).float()
-        pictures[noisy] = add_noise(pictures[noisy], rows.noises(len(noisy)), ratio)
-    for change, chance in ((narrow, strength["narrow"]), (ring, strength["room"])):
-        chosen = np.flatnonzero(random.random(size) < chance)
-        if len(chosen):
-            pictures[chosen] = change(pictures[chosen], random)
-    pictures = colour(pictures, random, strength["gain"], strength["tilt"])
-    pictures = mask_rows(
-        pictures,
-        random,
-        int(strength["bands"]),
-        int(strength["frames"]),
-        int(strength["stripes"]),
-    )
-    return ((pictures - MEAN) / SPREAD).unsqueeze(1)
 
 
 def mixed_loss(

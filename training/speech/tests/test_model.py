@@ -10,8 +10,10 @@ from training.speech.model import (
     Committee,
     Crnn,
     CrnnConfig,
+    Moments,
     StepDropout,
     cosine_basis,
+    moments,
 )
 
 SMALL = CrnnConfig(cepstrum=12, width=16, hidden=10, dense=8)
@@ -26,7 +28,9 @@ def network() -> Committee:
             if isinstance(module, torch.nn.BatchNorm1d):
                 torch.nn.init.normal_(module.running_mean, std=0.1)
                 torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    return Committee(members).eval()
+    reader = Moments(6)
+    torch.nn.init.normal_(reader.mean)
+    return Committee(members, [reader], 0.4).eval()
 
 
 def test_logits_and_weights_have_their_shapes(network: Committee) -> None:
@@ -77,3 +81,15 @@ def test_channels_are_dropped_for_the_whole_time() -> None:
     assert torch.equal(x, x[:, :1].expand_as(x))
     assert 0.4 < (x == 0).float().mean() < 0.6
     assert torch.equal(StepDropout(0.5).eval()(x), x)
+
+
+def test_moments_of_a_ramp_and_of_its_loud_end() -> None:
+    ramp = torch.arange(64.0).expand(2, 3, 64).clone()
+    ramp[:, 0] *= 10
+    values = moments(ramp)[0].reshape(6, 3)[:, 1].tolist()
+    mean, spread, step, loud_mean, loud_spread, loud_step = values
+    assert mean == pytest.approx(31.5)
+    assert spread == pytest.approx(np.sqrt((64**2 - 1) / 12), rel=1e-4)
+    assert loud_mean == pytest.approx(63, abs=0.01)
+    assert loud_spread < 0.05
+    assert step == pytest.approx(1) and loud_step == pytest.approx(1)
