@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from safetensors import safe_open
 
 from training.speech.corpora import LABELS, class_mask
@@ -52,7 +53,11 @@ def test_the_file_says_all_that_node_needs(tmp_path) -> None:
     model = Logistic(
         np.zeros(6), np.ones(6), np.ones((6, len(LABELS))), np.arange(len(LABELS))
     )
-    save(model, 1.5, NAMES, tmp_path)
+    save(model, 1.5, NAMES, [], tmp_path)
+    manifest = yaml.safe_load((tmp_path / "model.yaml").read_text(encoding="utf-8"))
+    assert (
+        manifest["weights"]["bytes"] == (tmp_path / "model.safetensors").stat().st_size
+    )
     with safe_open(tmp_path / "model.safetensors", "np") as file:
         specification = json.loads(file.metadata()["emotion"])
         assert file.get_tensor("weight").shape == (6, 7)
