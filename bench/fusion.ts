@@ -49,7 +49,7 @@ const attention = attentionMethod(
     hiddenBias: wave(ATTENTION_HIDDEN),
     scoreWeight: wave(ATTENTION_HIDDEN),
     scoreBias: 0,
-    value: { weight: wave(147), bias: wave(21), temperatures: [1, 1, 1] },
+    value: { weight: wave(147), bias: wave(21), temperatures: wave(7).map((t) => 2 + t) },
   }),
 );
 

@@ -160,7 +160,11 @@ function failureOf(caught: Caught): unknown {
 }
 
 /** The message before the Catch node wrote its `error` on it. */
-function asItWas({ error: _caught, _error: before, ...message }: FlowMessage): FlowMessage {
+function asItWas(received: FlowMessage): FlowMessage {
+  const message = { ...received };
+  const before = message._error;
+  delete message._error;
+  delete message.error;
   return before === undefined ? message : { ...message, error: before };
 }
 

@@ -110,7 +110,10 @@ export interface AttentionParameters {
     readonly weight: ArrayLike<number>;
     /** `[3, 7]`. */
     readonly bias: ArrayLike<number>;
-    /** `[3]`: divides the averaged logits when one, two or three modalities are present. */
+    /**
+     * `[7]`: divides the averaged logits; the first for text alone, and so on with text counting 1,
+     * audio 2, video 4.
+     */
     readonly temperatures: ArrayLike<number>;
   };
 }
@@ -129,7 +132,7 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
   if (value !== undefined) {
     expectLength('value.weight', value.weight, ROWS * LABELS * LABELS);
     expectLength('value.bias', value.bias, ROWS * LABELS);
-    expectLength('value.temperatures', value.temperatures, ROWS);
+    expectLength('value.temperatures', value.temperatures, 2 ** ROWS - 1);
   }
 
   const relevance = (features: Float32Array, row: number): number => {
@@ -156,8 +159,8 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
     const weights = exponentials.map((term) => term / total);
     if (value === undefined) return { weights };
 
-    const count = present.reduce((sum, there) => sum + there, 0);
-    const temperature = value.temperatures[count - 1] ?? 1;
+    const subset = present.reduce((sum, there, row) => sum + there * 2 ** row, 0);
+    const temperature = value.temperatures[subset - 1] ?? 1;
     const logits = EMOTIONS.map((_, out) => {
       let logit = 0;
       weights.forEach((weight, row) => {

@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef, NodeMessage } from 'node-red';
+import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
 import { EmotionError } from '../../lib/emotion/error';
 import { isSample, type Sample } from '../../lib/emotion/sample';
 import { acceptCaughtInput } from '../../lib/flow/caught-input';
@@ -94,7 +94,7 @@ export default function register(RED: Runtime): void {
         {
           nodeOf: (id) => RED.nodes.getNode(id),
           onComplete: (listener) => watchCompletions(RED.hooks, life, listener),
-          clone: (message) => RED.util.cloneMessage(message as NodeMessage) as FlowMessage,
+          clone: (message) => RED.util.cloneMessage(message),
         },
         life,
       ),

@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef, NodeMessage } from 'node-red';
+import type { Node, NodeAPI, NodeAPISettingsWithData, NodeDef } from 'node-red';
 import { EmotionError } from '../../lib/emotion/error';
 import { describeResults } from '../../lib/flow/describe';
 import type { JoinLimits, JoinRule } from '../../lib/flow/event-joiner';
@@ -67,7 +67,7 @@ export default function register(
         (path, type) => new Property(propertySetting(path, type), host),
       ),
       fuse: (results, expected) => fuse(results, { ...methods, expected, threshold }),
-      clone: (message) => RED.util.cloneMessage(message as NodeMessage) as FlowMessage,
+      clone: (message) => RED.util.cloneMessage(message),
       describe: (fused) => describeResults(fused, catalogue),
     });
     if (name === 'attention') {

@@ -22,7 +22,7 @@ const parameters: AttentionParameters = {
   value: {
     weight: fill(3 * 49, (i) => Math.sin(i * 0.53) * 0.4),
     bias: fill(21, (i) => Math.cos(i * 0.9) * 0.2),
-    temperatures: [1.3, 1.3, 1.3],
+    temperatures: fill(7, (i) => (i === 4 ? 1.3 : 2)),
   },
 };
 

@@ -47,7 +47,7 @@ describe('emotion-fallback', () => {
     );
   };
   const send = (message: ShakyMessage) =>
-    flow.sendUntilAnswered('shaky', { payload: 'so glad', ...message } as ShakyMessage);
+    flow.sendUntilAnswered('shaky', { payload: 'so glad', ...message });
 
   for (const how of ['done', 'report', 'throw'] as const) {
     it(`sends again what failed (${how}) until it goes through, once`, async () => {
@@ -158,7 +158,7 @@ describe('emotion-fallback', () => {
     await start({ firstDelay: 30, longestDelay: 30 });
     const held = send({});
     await sleep(50);
-    await flow.send('fallback', { reset: true } as never);
+    await flow.send('fallback', { reset: true });
     expect((await held).caught[0]?.error.code).to.equal('queue.reset');
   });
 

@@ -29,7 +29,7 @@ describe('emotion-fuse', () => {
   afterEach(() => flow.stop());
 
   const send = (payload: unknown, more: object = {}) =>
-    flow.send('fuse', { payload, topic: 'a', ...more } as NodeMessage);
+    flow.send('fuse', { payload, topic: 'a', ...more });
 
   it('makes one answer of an event, on a message with the properties of all', async () => {
     flow = await Flow.start([byTopic]);
@@ -145,7 +145,7 @@ describe('emotion-fuse', () => {
     );
     const { sent } = await first;
     expect(fused(sent[0]).missing).to.deep.equal(['audio', 'video']);
-    await flow.send('fuse', { flush: true } as unknown as NodeMessage);
+    await flow.send('fuse', { flush: true });
     const outcomes = await Promise.all(others);
     expect(new Set(answers(outcomes).map(({ topic }) => topic)).size).to.equal(1000);
   });
@@ -189,7 +189,7 @@ describe('emotion-fuse', () => {
     const outcomes = [0, 1, 2, 3].map((event) => send(large, { topic: `large ${event}` }));
     // Four times 20 MB do not fit into 64 MB: the oldest is answered at once.
     expect(fused((await outcomes[0]!).sent[0]).label).to.equal('happy');
-    await flow.send('fuse', { flush: true } as unknown as NodeMessage);
+    await flow.send('fuse', { flush: true });
     expect(answers(await Promise.all(outcomes))).to.have.length(4);
   });
 
@@ -197,7 +197,7 @@ describe('emotion-fuse', () => {
     flow = await Flow.start([{ ...byTopic, wait: 60 }]);
     const held = send(text);
     await sleep(20);
-    await flow.send('fuse', { reset: true } as unknown as NodeMessage);
+    await flow.send('fuse', { reset: true });
     expect(codes([await held])).to.deep.equal(['queue.reset']);
     const left = send(text);
     await sleep(20);

@@ -92,7 +92,7 @@ export class Flow {
       registerShaky,
     ];
     await helper.load(
-      registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED) as never)),
+      registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
       wired(nodes, watched),
       credentialsOf(nodes),
     );

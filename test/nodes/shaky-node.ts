@@ -19,7 +19,7 @@ export function registerShaky(RED: NodeAPI): void {
       seen.set(String(message._msgid), times);
       const { failures = Infinity, how = 'done', code = 'engine.crashed' } = message;
       if (times > failures) {
-        send({ ...message, went: times } as NodeMessage);
+        send({ ...message, went: times });
         done();
         return;
       }

@@ -1,0 +1,1 @@
+"""Logistic-regression models that answer when the networks cannot."""

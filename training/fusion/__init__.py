@@ -1,0 +1,1 @@
+"""Trains `fusion-attention` from the outputs of the models of single modalities."""
