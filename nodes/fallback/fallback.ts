@@ -5,7 +5,6 @@ import { acceptCaughtInput } from '../../lib/flow/caught-input';
 import { describeResults, describeValue } from '../../lib/flow/describe';
 import { FallbackModels } from '../../lib/flow/fallback-models';
 import { propertyHost, sharedCatalogue } from '../../lib/flow/host';
-import type { FlowMessage } from '../../lib/flow/message';
 import { modelFolders, type ModelFolderSettings } from '../../lib/flow/model-folders';
 import { Property } from '../../lib/flow/property';
 import { Resender, type Completion } from '../../lib/flow/resend';
