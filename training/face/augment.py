@@ -64,7 +64,7 @@ def blur(x: torch.Tensor, share: float = 0.2) -> torch.Tensor:
     if len(chosen) == 0:
         return x
     out = x.clone()
-    focus, motion, small = chosen.chunk(3) if len(chosen) >= 3 else (chosen, chosen[:0], chosen[:0])
+    focus, motion, small = chosen.tensor_split(3)
     if len(focus):
         sigma = uniform(len(focus), 0.4, 1.6)
         offsets = torch.arange(-3, 4).float()
@@ -119,12 +119,17 @@ def occlude(x: torch.Tensor, share: float = 0.35, largest: float = 0.2) -> torch
     return out
 
 
-def augment(images: torch.Tensor, side: int) -> torch.Tensor:
-    """uint8 crops [n, h, w] → augmented float crops [n, 1, side, side]."""
-    x = geometry(images[:, None].float() / 255)
+def augment(images: torch.Tensor, side: int, strength: float = 1) -> torch.Tensor:
+    """uint8 crops [n, h, w] → augmented float crops [n, 1, side, side].
+
+    `strength` scales how far faces move and how many of them are lit, blurred, compressed and covered.
+    """
+    x = images[:, None].float() / 255
+    x = geometry(x, *(strength * most for most in (15, 0.15, 0.1, 0.08)))
     if side != x.shape[-1]:
         x = F.interpolate(x, (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return occlude(jpeg(light(blur(x))))
+    x = jpeg(light(blur(x, 0.2 * strength), 0.7 * strength), 0.1 * strength)
+    return occlude(x, 0.35 * strength)
 
 
 def mixup(

@@ -11,9 +11,10 @@ import torch
 
 from . import ck48
 from .clip_models import FRAMES
+from .evaluate_trunk import fit_temperature
 from .motion import ClipMaker, Stills, augment_clips, measure
 from .read_landmarks import stored
-from .train_trunk import build, prepared
+from .train_trunk import build, predict, prepared
 from .trunk import Trunk
 
 
@@ -56,6 +57,17 @@ def material(data: Path, runs: Path) -> Material:
     )
 
 
+def even_weights(maker: ClipMaker) -> torch.Tensor:
+    """How often to draw each still: only those with landmarks, labels as often as among all stills.
+
+    Otherwise a label whose landmarks have been read less often would be the one that stands still.
+    """
+    labels = maker.targets.argmax(1)
+    share = torch.bincount(labels, minlength=7).float()
+    seen = torch.bincount(labels[maker.seen], minlength=7).clamp(min=1)
+    return torch.where(maker.seen, (share / seen)[labels], torch.zeros(()))
+
+
 def batches(
     source: Material, size: int, count: int, posed: float, still: float, allowed: torch.Tensor | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -67,11 +79,9 @@ def batches(
     """
     allowed = torch.arange(len(source.triples)) if allowed is None else allowed
     many = round(size * posed)
-    order = torch.empty(0, dtype=torch.long)
+    weights = even_weights(source.train)
     for _ in range(count):
-        if len(order) < size - many:
-            order = torch.randperm(len(source.train.images))
-        chosen, order = order[: size - many], order[size - many :]
+        chosen = torch.multinomial(weights, size - many, replacement=True)
         clips, targets = source.train.make(chosen), source.train.targets[chosen]
         frozen = torch.nonzero(torch.rand(len(chosen)) < still)[:, 0]
         clips[frozen] = (source.train.images[chosen[frozen]].float() / 255)[:, None, None].expand(
@@ -84,19 +94,20 @@ def batches(
         yield augment_clips(clips), targets
 
 
-def held_out(source: Material, seed: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+def held_out(
+    source: Material, most: int | None = None, seed: int = 7
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The same clips of FER2013's validation stills each time, one a still, not augmented.
 
-    uint8 [3589, 16, 1, 48, 48] and labels.
+    uint8 [3589, 16, 1, 48, 48] and labels, in a random order; the first `most` of them.
     """
     state = torch.get_rng_state()
     torch.manual_seed(seed)
     maker = source.validation
-    parts = [
-        (maker.make(chosen) * 255).round().byte() for chosen in torch.arange(len(maker.images)).split(256)
-    ]
+    order = torch.randperm(len(maker.images))[:most]
+    parts = [(maker.make(chosen) * 255).round().byte() for chosen in order.split(256)]
     torch.set_rng_state(state)
-    return torch.cat(parts), maker.targets.argmax(1)
+    return torch.cat(parts), maker.targets[order].argmax(1)
 
 
 def load_trunk(checkpoint: Path) -> tuple[Trunk, dict]:
@@ -106,3 +117,15 @@ def load_trunk(checkpoint: Path) -> tuple[Trunk, dict]:
     trunk.load_state_dict(saved["averaged"])
     return trunk.eval(), saved["recipe"]
 
+
+
+@torch.no_grad()
+def calibrate(trunk: Trunk, validation: ClipMaker) -> float:
+    """Divides the last layer by the temperature that fits stills best, and returns it.
+
+    What is trained on top then has no reason to change how sure the trunk is.
+    """
+    found = fit_temperature(predict(trunk, validation.images).numpy(), validation.targets.argmax(1).numpy())
+    trunk.classify.weight.div_(found)
+    trunk.classify.bias.div_(found)
+    return found

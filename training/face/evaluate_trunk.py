@@ -19,9 +19,9 @@ from .train_trunk import build, predict
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives the labels the highest likelihood, from 0.3 to 3."""
+    """The temperature that gives the labels the highest likelihood, from 0.1 to 5."""
     logits = np.log(np.maximum(probabilities, 1e-12))
-    temperatures = np.exp(np.linspace(np.log(0.3), np.log(3), 200))
+    temperatures = np.exp(np.linspace(np.log(0.1), np.log(5), 400))
 
     def loss(temperature: float) -> float:
         scaled = logits / temperature

@@ -20,7 +20,7 @@ from . import ck48, fer2013, frontend
 from .train_trunk import prepared
 
 SETS = ("validation", "test", "ck48", "train")
-CHUNK = 1000
+CHUNK = 250
 
 
 def pictures(data: Path, runs: Path, name: str) -> np.ndarray:

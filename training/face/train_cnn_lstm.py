@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ import torch.nn.functional as F
 import yaml
 
 from . import ck48
-from .clip_data import Material, batches, held_out, load_trunk, material
+from .clip_data import Material, batches, calibrate, held_out, load_trunk, material
 from .clip_models import FRAMES, FaceCnnLstm
 from .fer2013 import LABELS
+from .motion import augment_clips
 
 
 @torch.no_grad()
@@ -40,32 +42,41 @@ def features(model: FaceCnnLstm, clips: torch.Tensor, mirror: bool) -> torch.Ten
 
 
 def training_features(
-    model: FaceCnnLstm, source: Material, recipe: dict, path: Path
+    model: FaceCnnLstm, source: Material, recipe: dict, runs: Path
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Features [n, 16, width] of augmented clips, targets [n, 7], and which sequence of CK+ or -1.
 
-    Kept in `path`, because it takes minutes.
+    Kept in `runs` in parts, because they take minutes; parts that are there are not made again.
     """
-    if path.exists():
-        stored = torch.load(path, weights_only=True)
-        return stored["features"].float(), stored["targets"], stored["sequence"]
     size = 80
     posed = round(size * recipe["posed"])
-    rows, targets, sequence = [], [], []
-    for step in range(recipe["clips"] // size):
-        # The same sequences in turn, so that the folds can be told apart afterwards.
-        chosen = (torch.arange(posed) + step * posed) % len(source.triples)
-        for clips, target in batches(source, size - posed, 1, 0.0, recipe["still"], None):
-            rows.append(features(model, clips, mirror=False).half())
-            targets.append(target)
-            sequence.append(torch.full((len(target),), -1))
-        for clips, target in batches(source, posed, 1, 1.0, 0.0, chosen):
-            rows.append(features(model, clips, mirror=False).half())
-            targets.append(target)
-            sequence.append(chosen)
-    result = {"features": torch.cat(rows), "targets": torch.cat(targets), "sequence": torch.cat(sequence)}
-    torch.save(result, path)
-    return result["features"].float(), result["targets"], result["sequence"]
+    parts = []
+    for part in range(recipe["parts"]):
+        path = runs / f"cnn-lstm-features-{part}.pt"
+        if not path.exists():
+            torch.manual_seed(1000 * recipe["seed"] + part)
+            rows, targets, sequence = [], [], []
+            for step in range(part * 10, part * 10 + 10):
+                # The same sequences in turn, so that the folds can be told apart afterwards.
+                chosen = (torch.arange(posed) + step * posed) % len(source.triples)
+                stills = batches(source, size - posed, 1, 0.0, recipe["still"], None)
+                for which, made in ((torch.full((size - posed,), -1), stills), (chosen, posed_batch(source, chosen))):
+                    for clips, target in made:
+                        rows.append(features(model, clips, mirror=False).half())
+                        targets.append(target)
+                        sequence.append(which)
+            result = {"features": torch.cat(rows), "targets": torch.cat(targets), "sequence": torch.cat(sequence)}
+            torch.save(result, path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+        parts.append(torch.load(path, weights_only=True))
+    joined = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    return joined["features"].float(), joined["targets"], joined["sequence"]
+
+
+def posed_batch(source: Material, chosen: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """One augmented clip of each of these sequences of CK+."""
+    rows = source.triples[chosen]
+    yield augment_clips(source.posed.make_real(rows)), source.posed.targets[rows[:, 0]]
 
 
 def train_head(
@@ -175,24 +186,31 @@ def main() -> None:
 
     source = material(Path(arguments.data), arguments.runs)
     trunk, trunk_recipe = load_trunk(arguments.trunk)
+    print(f"temperature of the trunk {calibrate(trunk, source.validation):.3f}", flush=True)
     model = FaceCnnLstm(trunk, recipe["mirror"], recipe["hidden"]).eval()
     model.requires_grad_(False)
     model.head.requires_grad_(True)
-    x, y, sequence = training_features(model, source, recipe, arguments.runs / "cnn-lstm-features.pt")
+    x, y, sequence = training_features(model, source, recipe, arguments.runs)
     print(f"features of {len(x)} clips after {time.time() - started:.0f} s", flush=True)
     if arguments.folds:
         print("\n".join(cross_validate(model, source, recipe, x, y, sequence)), flush=True)
         return
-    clips, labels = held_out(source)
+    clips, labels = held_out(source, 1000)
     held = features(model, clips, model.mirror)
-    one = features(model, source.validation.images[:, None, None], model.mirror)
-    plain = features(model, source.validation.images[:, None, None], mirror=False)
-    print("validation stills, no mirror: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, plain, labels)))
-    print("validation stills: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, one, labels)))
-    print("validation clips, mean over frames: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, held, labels)))
+    chosen = source.validation.images[:, None, None]
+    truth = source.validation.targets.argmax(1)
+
+    def report(name: str, rows: torch.Tensor, gold: torch.Tensor) -> None:
+        right, nll = accuracy(model, rows, gold)
+        print(f"{name}: n {len(gold)}, accuracy {right:.4f}, loss {nll:.4f}", flush=True)
+
+    report("validation stills, no mirror", features(model, chosen, mirror=False), truth)
+    stills = features(model, chosen, model.mirror)
+    report("validation stills", stills, truth)
+    report("validation clips, mean over frames", held, labels)
     train_head(model, x, y, recipe, recipe["epochs"])
-    print("validation clips: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, held, labels)))
-    print("validation stills: accuracy {:.4f}, loss {:.4f}".format(*accuracy(model, one, labels)))
+    report("validation clips", held, labels)
+    report("validation stills", stills, truth)
     torch.save(
         {"recipe": recipe, "trunk_recipe": trunk_recipe, "model": model.state_dict()},
         arguments.runs / "cnn-lstm.pt",

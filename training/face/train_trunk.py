@@ -4,7 +4,8 @@
 
 Writes `last.pt` after each epoch (weights, averaged weights, optimiser, schedule, targets) and
 `best.pt` for the best validation accuracy; started again with the same folder it goes on where it
-stopped. The test part is not opened here: `evaluate_trunk.py` does that.
+stopped. `--start` takes the averaged weights of another run, `--minutes` fits the rest of the schedule
+into so much time. The test part is not opened here: `evaluate_trunk.py` does that.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/face-trunk"))
     parser.add_argument("--copy", type=Path, help="a second folder that gets each checkpoint")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's, also when going on")
+    parser.add_argument("--start", type=Path, help="checkpoint of a run that this one builds on")
+    parser.add_argument("--minutes", type=float, help="end the schedule after so long")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -90,6 +93,8 @@ def main() -> None:
     held_labels = torch.from_numpy(validation.labels)
 
     model = build(recipe).to(memory_format=torch.channels_last)
+    if arguments.start:
+        model.load_state_dict(torch.load(arguments.start, weights_only=False)["averaged"])
     averaged = copy.deepcopy(model)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -112,7 +117,8 @@ def main() -> None:
         print(f"going on after epoch {state['epoch']}", flush=True)
 
     per_epoch = len(images) // recipe["batch"]
-    while state["epoch"] < epochs:
+    begun, begun_at = time.time(), state["step"]
+    while state["epoch"] < epochs and state["done"] < 1:
         started = time.time()
         if state["done"] >= recipe["refine_from"] and state["epoch"] % recipe["refine_every"] == 0:
             keep = recipe["refine_momentum"]
@@ -122,8 +128,14 @@ def main() -> None:
         model.train()
         order, total = torch.randperm(len(images)), 0.0
         for step in range(per_epoch):
-            left = (epochs - state["epoch"]) * per_epoch - step
-            state["done"] += (1 - state["done"]) / left
+            left = float((epochs - state["epoch"]) * per_epoch - step)
+            if arguments.minutes and state["step"] > begun_at:
+                seconds = (time.time() - begun) / (state["step"] - begun_at)
+                left = min(left, (arguments.minutes * 60 - time.time() + begun) / seconds)
+            if left < 1:
+                state["done"] = 1.0
+                break
+            state["done"] = min(1.0, state["done"] + (1 - state["done"]) / left)
             warm = min(1.0, (state["step"] + 1) / (recipe["warmup_epochs"] * per_epoch))
             rate = recipe["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * state["done"]))
             for group in optimiser.param_groups:
@@ -131,7 +143,7 @@ def main() -> None:
             chosen = order[step * recipe["batch"] : (step + 1) * recipe["batch"]]
             sides = recipe["sides"]
             side = next(s["side"] for s in sides if state["done"] <= s["until"])
-            x, y = augment(images[chosen], side), targets[chosen]
+            x, y = augment(images[chosen], side, recipe.get("strength", 1)), targets[chosen]
             if state["done"] < recipe["mixup_until"]:
                 x, y = mixup(x, y, recipe["mixup_alpha"])
             x = x.contiguous(memory_format=torch.channels_last)

@@ -49,3 +49,9 @@ def test_the_trunk_does_not_see_light_or_contrast(faces: torch.Tensor) -> None:
         assert torch.allclose(model(faces), model(faces * 0.3 + 0.2), atol=1e-3)
         flat = model(torch.zeros(1, 1, 48, 48))
     assert torch.isfinite(flat).all()
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_few_faces_can_be_blurred(count: int) -> None:
+    faces = torch.rand(count, 1, 48, 48)
+    assert blur(faces, share=1.0).shape == faces.shape

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from training.face import ck48
+from training.face.clip_data import even_weights
 from training.face.clip_models import FRAMES, Face3dCnnLstm, FaceCnnLstm
 from training.face.motion import (
     MIRRORED,
@@ -211,3 +212,12 @@ def test_a_sequence_without_three_frames_is_named() -> None:
     frames = ck48.Frames(np.zeros((5, 48, 48), np.uint8), np.ones(5, int), names, names)
     with pytest.raises(ValueError, match="S1_1: expected three frames, got 2"):
         ck48.triples(frames)
+
+
+def test_stills_are_drawn_as_often_as_their_label_stands_in_the_set(maker: ClipMaker) -> None:
+    maker.seen[:8] = False
+    weights = even_weights(maker)
+    labels = maker.targets.argmax(1)
+    assert (weights[~maker.seen] == 0).all()
+    shares = torch.bincount(labels, weights, minlength=7)[:2]
+    assert torch.allclose(shares, torch.bincount(labels).float()[:2])
