@@ -16,7 +16,6 @@ import { packageRoot } from '../../lib/models/package-root';
 import { ModelRegistry } from '../../lib/models/registry';
 import type { PrepareOptions } from '../../lib/text/prepare';
 import { FacePool } from '../../lib/workers/face-pool';
-import { AudioPool } from '../../lib/workers/audio-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 
 const FIXTURES = join(packageRoot(), 'test', 'fixtures', 'models');
@@ -63,7 +62,7 @@ describe('a router', function () {
     });
     registry = new ModelRegistry([folder]);
     access = new ModelAccess(
-      { registry, engines, texts: new TextPool(), faces: new FacePool(), sounds: new AudioPool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool() },
       { reference: 'auto', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
   });
@@ -98,7 +97,7 @@ describe('a router', function () {
   it('gives the scores that the model alone gives', async () => {
     const [routed] = await results(['我很高兴']);
     const alone = new ModelAccess(
-      { registry, engines, texts: new TextPool(), faces: new FacePool(), sounds: new AudioPool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool() },
       { reference: 'tiny-text', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
     const samples = await alone.prepareTexts(undefined, ['我很高兴'], OPTIONS);
