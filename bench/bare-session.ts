@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { graphFile, type InstalledModel } from '../lib/models/model';
 import { tensorsOf } from './texts';
@@ -22,6 +24,15 @@ export class BareSession {
       feeds[name] = new this.ort.Tensor(type, data as BigInt64Array, dims);
     }
     await this.session.run(feeds);
+  }
+
+  /** What a Function node needs: the session, a tensor's constructor, the model's tokenizer. */
+  async forFunctionNode(): Promise<object> {
+    const { Tokenizer } = await import('@huggingface/tokenizers');
+    const { folder, manifest } = this.model;
+    const json = await readFile(join(folder, manifest.files.tokenizer!.path), 'utf8');
+    const tokenizer = new Tokenizer(JSON.parse(json) as object, {});
+    return { session: this.session, Tensor: this.ort.Tensor, tokenizer };
   }
 
   release(): Promise<void> {

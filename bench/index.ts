@@ -6,13 +6,23 @@ import { cpus } from 'node:os';
 import { audio } from './audio';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
+import { flow } from './flow';
 import { fusion, ngrams } from './fusion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
 import { throughput } from './throughput';
 import { faces } from './video';
 
-const GROUPS: readonly RowGroup[] = [throughput, eventLoop, cache, fusion, ngrams, faces, audio];
+const GROUPS: readonly RowGroup[] = [
+  throughput,
+  flow,
+  eventLoop,
+  cache,
+  fusion,
+  ngrams,
+  faces,
+  audio,
+];
 
 function table(title: string, rows: readonly BenchRow[]): string {
   const headings = [title, ...Object.keys(rows[0]?.columns ?? {})];

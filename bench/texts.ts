@@ -15,14 +15,33 @@ export function benchModel(): Promise<InstalledModel> {
   return loadModel(folder);
 }
 
-/** Token ids of made-up texts; the same for the same arguments. */
-export function texts(count: number, tokensOf: (random: () => number) => number): number[][] {
+/** Numerical Recipes' linear congruential generator, 0 to 1. */
+function generator(): () => number {
   let state = 12_345;
-  const random = (): number => {
-    // Numerical Recipes' linear congruential generator.
+  return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
   };
+}
+
+/** Made-up texts of words from a vocabulary; the same for the same arguments. */
+export function posts(
+  count: number,
+  vocabulary: readonly string[],
+  wordsOf: (random: () => number) => number,
+): string[] {
+  const random = generator();
+  return Array.from({ length: count }, () =>
+    Array.from(
+      { length: wordsOf(random) },
+      () => vocabulary[Math.floor(random() * vocabulary.length)]!,
+    ).join(' '),
+  );
+}
+
+/** Token ids of made-up texts; the same for the same arguments. */
+export function texts(count: number, tokensOf: (random: () => number) => number): number[][] {
+  const random = generator();
   return Array.from({ length: count }, () =>
     Array.from({ length: tokensOf(random) }, () => 4 + Math.floor(random() * 1_900)),
   );
