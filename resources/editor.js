@@ -106,9 +106,10 @@ window.emotionEditor = (() => {
     /** A property path of the type that stands in `typeProperty` beside it. */
     property: RED.validators.typedInput('propertyType'),
 
-    /** A number from `least` to `most`, whole where `whole` is set. */
-    number: ({ least, most = Infinity, whole = true }) =>
+    /** A number from `least` to `most`, whole where `whole` is set; nothing where `optional` is. */
+    number: ({ least, most = Infinity, whole = true, optional = false }) =>
       function (value, opt) {
+        if (optional && (value === '' || value === undefined)) return true;
         const number = Number(value);
         const valid =
           value !== '' &&

@@ -23,6 +23,11 @@ const READERS: Readonly<Record<PcmFormat, readonly [number, Reader]>> = {
   mulaw: [1, (view, at) => fromMuLaw(view.getUint8(at))],
 };
 
+/** Bytes of one sample of one channel. */
+export function bytesPerSample(format: PcmFormat): number {
+  return READERS[format][0];
+}
+
 /** ITU-T G.711, A-law. */
 function fromALaw(code: number): number {
   const bits = code ^ 0x55;
@@ -70,33 +75,60 @@ export function decodePcm(pcm: PcmInput, toHz = 16_000): Float32Array {
   return resample(samples, pcm.sampleRateHz, toHz);
 }
 
+export type Numbers = readonly unknown[] | Float32Array | Float64Array | Int16Array;
+
 /**
- * A plain array of numbers to float32 at one rate. Numbers beyond ±16 are taken for 16-bit integers.
+ * Numbers to mono float32 at one rate: channels, which are interleaved, are averaged. Numbers beyond
+ * ±16 are taken for 16-bit integers.
  *
- * @throws {EmotionError} `media.empty`; `input.wrong-type` when an element is not a number.
+ * @throws {EmotionError} `media.empty`; `input.wrong-type` when an element is not a number;
+ *   `input.unusable` for an impossible rate or number of channels.
  */
 export function decodeNumbers(
-  numbers: readonly unknown[] | Float32Array | Float64Array | Int16Array,
+  numbers: Numbers,
   sampleRateHz: number,
   toHz = 16_000,
+  channels = 1,
 ): Float32Array {
-  const bytes = new Uint8Array(4);
-  requirePcm({ bytes, format: 'f32le', sampleRateHz, channels: 1 });
-  if (numbers.length === 0) throw new EmotionError('media.empty', 'The array has no samples', {});
-  const samples = new Float32Array(numbers.length);
+  requirePcm({ bytes: new Uint8Array(4), format: 'f32le', sampleRateHz, channels });
+  const count = Math.floor(numbers.length / channels);
+  if (count === 0) throw new EmotionError('media.empty', 'The array has no samples', {});
+  const samples = new Float32Array(count);
   let largest = 0;
-  for (let i = 0; i < numbers.length; i += 1) {
-    const value = numbers[i];
-    if (typeof value !== 'number') {
-      throw new EmotionError(
-        'input.wrong-type',
-        `samples[${i}]: expected a number, got ${value === null ? 'null' : typeof value}`,
-        { index: i },
-      );
-    }
-    samples[i] = value;
+  for (let i = 0; i < count * channels; i += 1) {
+    const value = requireNumber(numbers[i], i);
+    samples[Math.floor(i / channels)]! += value / channels;
     if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   }
   const isInteger = numbers instanceof Int16Array || (largest > 16 && largest <= 32_768);
   return resample(isInteger ? samples.map((value) => value / 32_768) : samples, sampleRateHz, toHz);
+}
+
+function requireNumber(value: unknown, index: number): number {
+  if (typeof value === 'number') return value;
+  throw new EmotionError(
+    'input.wrong-type',
+    `samples[${index}]: expected a number, got ${value === null ? 'null' : typeof value}`,
+    { index },
+  );
+}
+
+/** So many elements are copied without a pause: a millisecond or two. */
+const NUMBERS_PER_TURN = 1 << 18;
+
+/**
+ * A plain array as a typed one, which changes threads by a copy of memory. Long arrays are copied in
+ * turns of the event loop.
+ *
+ * @throws {EmotionError} `input.wrong-type` when an element is not a number
+ */
+export async function packNumbers(numbers: readonly unknown[]): Promise<Float32Array> {
+  const packed = new Float32Array(numbers.length);
+  for (let i = 0; i < numbers.length; i += 1) {
+    packed[i] = requireNumber(numbers[i], i);
+    if (i % NUMBERS_PER_TURN === NUMBERS_PER_TURN - 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  return packed;
 }

@@ -1,5 +1,5 @@
 import type { Result } from '../emotion/result';
-import type { VideoSample } from '../emotion/sample';
+import type { Sample, VideoSample } from '../emotion/sample';
 import { fillTemplate } from './failure';
 import type { Catalogue, NodeStatus } from './message';
 
@@ -44,14 +44,16 @@ export function describeResults(result: unknown, catalogue: Catalogue): NodeStat
 }
 
 /** The status of a node that looked for faces: how many it found. */
-export function describeFaces(
-  { reason, features }: VideoSample,
-  catalogue: Catalogue,
-): NodeStatus | undefined {
-  if (reason !== undefined) {
-    return { fill: 'grey', shape: 'ring', text: catalogue(`status.nothing.${reason}`) ?? reason };
-  }
-  const count = features?.faces.length ?? 0;
+export function describeFaces(sample: VideoSample, catalogue: Catalogue): NodeStatus | undefined {
+  if (sample.reason !== undefined) return describeSample(sample, catalogue);
+  const count = sample.features?.faces.length ?? 0;
   const text = fillTemplate(catalogue('status.faces') ?? '__count__', { count }) ?? String(count);
   return { fill: 'green', shape: 'dot', text };
+}
+
+/** The status of a node that prepared something: only why there is nothing to infer. */
+export function describeSample(sample: unknown, catalogue: Catalogue): NodeStatus | undefined {
+  const { reason } = sample as Partial<Sample>;
+  if (reason === undefined) return undefined;
+  return { fill: 'grey', shape: 'ring', text: catalogue(`status.nothing.${reason}`) ?? reason };
 }

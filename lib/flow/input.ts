@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { EmotionError } from '../emotion/error';
 import { fillTemplate, shortText, toFlowError } from './failure';
 import { Gate, type GateOptions } from './gate';
@@ -5,6 +6,16 @@ import type { Catalogue, Done, FlowMessage, FlowNode, NodeStatus, Send } from '.
 import type { Property } from './property';
 import { SequenceOrder } from './sequence';
 import { StatusLine } from './status-line';
+
+/**
+ * Sends one message of a sequence: a copy of the one that came, with `value` at the property.
+ *
+ * @param last whether no other follows; only then is the length of the sequence known
+ */
+export type Emit = (value: unknown, last: boolean) => Promise<void>;
+
+/** What `process` gives back when it has sent its answers itself. */
+export const EMITTED = Symbol('emitted');
 
 /** What a node does with one message. */
 export interface InputOptions {
@@ -14,10 +25,20 @@ export interface InputOptions {
   readonly queue?: GateOptions;
   readonly catalogue: Catalogue;
   /**
-   * The work: the value of the property in, the value to write to it out. The signal is aborted
-   * when the message has failed in the meantime (reset, close, a later message).
+   * The work: the value of the property in, the value to write to it out; or, for a sequence,
+   * {@link EMITTED} after each value has been given to `emit`. The signal is aborted when the message
+   * has failed in the meantime (reset, close, a later message).
    */
-  readonly process: (value: unknown, message: FlowMessage, signal: AbortSignal) => Promise<unknown>;
+  readonly process: (
+    value: unknown,
+    message: FlowMessage,
+    signal: AbortSignal,
+    emit: Emit,
+  ) => Promise<unknown>;
+  /** Copies a message, for nodes that emit sequences. */
+  readonly copy?: (message: FlowMessage) => FlowMessage;
+  /** What else `msg.reset` empties. */
+  readonly reset?: () => void;
   /** Commands by `msg.action`: their value is written to the property without looking at what is there. */
   readonly actions?: Readonly<Record<string, (message: FlowMessage) => Promise<unknown>>>;
   /** Status after a message went through; none clears it. */
@@ -54,24 +75,60 @@ export function acceptInput(options: InputOptions): StatusLine {
 
   const succeed = (result: unknown): void => {
     if (reportBusy(1)) return;
-    const described = options.describe?.(result);
+    const described = result === undefined ? undefined : options.describe?.(result);
     if (described) status.show(described);
     else status.clear();
   };
 
-  const process = async (message: FlowMessage): Promise<unknown> => {
+  const process = async (message: FlowMessage, turn: Promise<void>, send: Send) => {
     const value = await property.read(message);
-    const result = gate.enter((signal) => options.process(value, message, signal));
+    const result = gate.enter((signal) => {
+      const emit = emitter(message, signal, turn, send);
+      return options.process(value, message, signal, emit);
+    });
     reportBusy(2);
     return result;
+  };
+
+  const emitter = (
+    message: FlowMessage,
+    signal: AbortSignal,
+    turn: Promise<void>,
+    send: Send,
+  ): Emit => {
+    const id = randomUUID();
+    const { parts: outer } = message;
+    let index = 0;
+    return async (value, last) => {
+      await turn;
+      signal.throwIfAborted();
+      // What was read is not copied with every part.
+      if (index === 0) await property.write(message, null);
+      const part = options.copy?.(message) ?? { ...message };
+      part.parts = {
+        id,
+        index,
+        type: 'array',
+        len: 1,
+        ...(last && { count: index + 1 }),
+        ...(outer !== undefined && { parts: outer }),
+      };
+      index += 1;
+      await property.write(part, value);
+      send(part);
+    };
   };
 
   const work = async (message: FlowMessage, send: Send): Promise<void> => {
     const { turn, leave } = order.join(sequenceId(message));
     try {
       const action = actionOf(options, message);
-      const result = action ? await action(message) : await process(message);
+      const result = action ? await action(message) : await process(message, turn, send);
       await turn;
+      if (result === EMITTED) {
+        succeed(undefined);
+        return;
+      }
       await property.write(message, result);
       if (!action) succeed(result);
       send(message);
@@ -84,6 +141,7 @@ export function acceptInput(options: InputOptions): StatusLine {
     const finish = finishOnce(node, done);
     if (Object.hasOwn(message, 'reset')) {
       gate.drain(new EmotionError('queue.reset', 'msg.reset emptied the queue of the node'));
+      options.reset?.();
       status.clear();
       finish();
       return;

@@ -8,7 +8,16 @@ export interface FlowMessage {
   _msgid?: string;
   /** Its mere presence empties the queue of the node, as in the core nodes `batch` and `join`. */
   reset?: unknown;
-  parts?: { readonly id?: unknown } | undefined;
+  parts?:
+    | {
+        readonly id?: unknown;
+        readonly index?: unknown;
+        readonly count?: unknown;
+        readonly type?: unknown;
+        readonly len?: unknown;
+        readonly parts?: unknown;
+      }
+    | undefined;
   [property: string]: unknown;
 }
 
@@ -21,9 +30,12 @@ export interface NodeStatus {
   readonly text: string;
 }
 
+export type InputListener = (message: FlowMessage, send: Send, done: Done) => void;
+export type CloseListener = (removed: boolean, done: () => void) => void;
+
 export interface FlowNode {
-  on(event: 'input', listener: (message: FlowMessage, send: Send, done: Done) => void): unknown;
-  on(event: 'close', listener: (removed: boolean, done: () => void) => void): unknown;
+  on(event: 'input', listener: InputListener): unknown;
+  on(event: 'close', listener: CloseListener): unknown;
   status(status: NodeStatus | Record<string, never>): void;
   error(error: unknown): void;
 }

@@ -9,6 +9,8 @@ import type { Marked } from '../video/annotate';
 import type { Picture } from '../video/picture';
 import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-pool';
 import type { FaceEngine, FaceInput } from '../workers/face-protocol';
+import type { AudioPool, AudioPreparation } from '../workers/audio-pool';
+import type { SpeechMethod } from '../workers/audio-worker';
 import type { TextPool, TextPreparation } from '../workers/text-pool';
 import type { BrokenModel, ModelRegistry, ModelSummary } from '../models/registry';
 import type { ImportJob, ImportJobs } from './import-jobs';
@@ -32,6 +34,8 @@ interface Opened {
   lease?: EngineLease;
   texts?: Promise<TextPreparation> | undefined;
   readonly faces: Map<FaceEngine, FacePreparation>;
+  /** By what tells speech from the rest. */
+  readonly sounds: Map<SpeechMethod, Promise<AudioPreparation>>;
   retryAt?: number;
   /** Tasks that use it now. */
   users: number;
@@ -48,6 +52,7 @@ export interface ModelServices {
   readonly texts: Pick<TextPool, 'open'>;
   readonly faces: Pick<FacePool, 'open'>;
   readonly imports?: Pick<ImportJobs, 'watch'>;
+  readonly sounds: Pick<AudioPool, 'open'>;
 }
 
 /** What becomes of the model of a configuration: of its engine, or of its import. */
@@ -143,6 +148,26 @@ export class ModelAccess {
       opened.faces.set(engine, front);
     }
     return front;
+  }
+
+  /**
+   * Prepares sound for a model. The front end is kept for the configuration; what is read from it
+   * must have been read when the task ends.
+   */
+  prepareSound<T>(
+    requested: unknown,
+    speech: SpeechMethod,
+    task: (front: AudioPreparation) => Promise<T>,
+  ): Promise<T> {
+    return this.#use(requested, async ({ sounds }, { manifest }) => {
+      let front = sounds.get(speech);
+      if (front === undefined) {
+        front = this.services.sounds.open(manifest, speech);
+        sounds.set(speech, front);
+        front.catch(() => sounds.delete(speech));
+      }
+      return task(await front);
+    });
   }
 
   /** All installed models, broken ones included. */
@@ -264,6 +289,7 @@ export class ModelAccess {
       model: this.services.registry.resolve(reference),
       faces: new Map(),
       users: 0,
+      sounds: new Map(),
       failures: known?.failures ?? 0,
     };
     opened.model.catch(() => {
@@ -298,6 +324,7 @@ export class ModelAccess {
       model,
       faces: new Map(),
       users: 0,
+      sounds: new Map(),
       failures,
       retryAt: performance.now() + rest,
     });
@@ -310,11 +337,11 @@ export class ModelAccess {
   };
 }
 
-async function release({ lease, texts, faces }: Opened): Promise<void> {
-  const front = await texts?.catch(() => undefined);
+async function release({ lease, texts, sounds, faces }: Opened): Promise<void> {
+  const fronts = await Promise.allSettled([texts, ...sounds.values()]);
   await Promise.all([
     lease?.release(),
-    front?.close(),
+    ...fronts.map((front) => (front.status === 'fulfilled' ? front.value?.close() : undefined)),
     ...[...faces.values()].map((preparation) => preparation.close()),
   ]);
 }
@@ -328,7 +355,14 @@ export function modelAccessOf(
   config: unknown,
 ): Pick<
   ModelAccess,
-  'model' | 'infer' | 'prepareTexts' | 'prepareFaces' | 'drawFaces' | 'list' | 'watch'
+  | 'model'
+  | 'infer'
+  | 'prepareTexts'
+  | 'prepareFaces'
+  | 'drawFaces'
+  | 'prepareSound'
+  | 'list'
+  | 'watch'
 > {
   const access = (config as { access?: unknown } | null | undefined)?.access;
   return access instanceof ModelAccess ? access : NOT_CONFIGURED;
@@ -340,6 +374,7 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   prepareTexts: () => Promise.reject(notConfigured()),
   prepareFaces: () => Promise.reject(notConfigured()),
   drawFaces: () => Promise.reject(notConfigured()),
+  prepareSound: () => Promise.reject(notConfigured()),
   list: () => Promise.reject(notConfigured()),
   watch: () => () => undefined,
 };

@@ -49,3 +49,22 @@ export function propertySetting(path: unknown, type: unknown): PropertyReference
     path: typeof path === 'string' && path.trim() !== '' ? path : 'payload',
   };
 }
+
+/** A number, or nothing where the field is empty: the default is somebody else's then. */
+export function optionalNumberSetting(
+  value: unknown,
+  { least, most }: { least: number; most: number },
+): number | undefined {
+  const number = numberSetting(value, { least, most, otherwise: NaN });
+  return Number.isNaN(number) ? undefined : number;
+}
+
+/** Longest queue of a node: the administrator of Node-RED may hold all nodes to a shorter one. */
+export function queueLimitSetting(
+  value: unknown,
+  { nodeMessageBufferMaxLength: most }: { nodeMessageBufferMaxLength?: number | undefined },
+  otherwise: number,
+): number {
+  const limit = Math.round(numberSetting(value, { least: 1, most: 1_000_000, otherwise }));
+  return most ? Math.min(limit, Math.max(1, most)) : limit;
+}

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { bytesPerSample, packNumbers } from '../audio/pcm';
 import type { PrepareAudioOptions } from '../audio/prepare';
 import { EmotionError } from '../emotion/error';
 import type { AudioSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import { decodeAudio, decodeWhole } from '../media/decode';
-import type { MediaInput } from '../media/input';
+import { requirePcm, type MediaInput } from '../media/input';
 import type { Manifest } from '../models/manifest';
 import type {
   AdvanceTask,
   AudioModelTask,
+  DecodeTask,
   PrepareAudioTask,
   SpeechMethod,
   WorkerSound,
@@ -44,12 +46,12 @@ export interface AudioPreparation {
    */
   prepare(input: AudioInput, source?: Source, options?: AudioInputOptions): Promise<AudioSample>;
   /**
-   * Media of any length, one sample a window. What has not been asked for is not decoded.
+   * Sound of any length, one sample a window. What has not been asked for is not decoded.
    *
-   * @throws {EmotionError} as `prepare`, but for `input.too-large`
+   * @throws {EmotionError} as `prepare`; `input.too-large` where `maxSeconds` is given and passed
    */
   windows(
-    input: MediaInput,
+    input: AudioInput,
     source?: Source,
     options?: AudioInputOptions,
   ): AsyncGenerator<AudioSample, void, void>;
@@ -151,18 +153,14 @@ export class AudioPool {
         return run<AudioSample>('prepare', call, mine);
       },
       windows: (input, source = {}, options = {}) => {
-        const { decodeTimeoutMs, signal, silence, hopMs, spectrogram, mfcc } = options;
-        const stream = openStream(run, { ...sourceOf(input), ...source }, {
-          ...(silence && { silence }),
-          ...(hopMs !== undefined && { hopMs }),
-          ...(spectrogram !== undefined && { spectrogram }),
-          ...(mfcc !== undefined && { mfcc }),
-        }); // prettier-ignore
-        const decoding = {
+        const { maxSeconds, decodeTimeoutMs, signal, ...wanted } = options;
+        const stream = openStream(run, { ...sourceOf(input), ...source }, wanted);
+        return cutWindows(run, input, rate, stream, {
+          maxSeconds: maxSeconds ?? Infinity,
+          ...(wanted.startTime !== undefined && { startTime: wanted.startTime }),
           ...(decodeTimeoutMs !== undefined && { timeoutMs: decodeTimeoutMs }),
           ...(signal && { signal }),
-        };
-        return cutWindows(input, rate, stream, decoding);
+        });
       },
       stream: (source = {}, options = {}) => openStream(run, source, options),
     };
@@ -178,12 +176,18 @@ export class AudioPool {
       case 'samples':
         requireShort(input.samples.length / sampleRateHz, maxSeconds);
         return input;
-      case 'numbers':
-        requireShort(input.numbers.length / input.sampleRateHz, maxSeconds);
+      case 'numbers': {
+        const { numbers, sampleRateHz: rate, channels = 1 } = input;
+        requireRate(rate, channels);
+        requireShort(numbers.length / (rate * channels), maxSeconds);
+        return Array.isArray(numbers) ? { ...input, numbers: await packNumbers(numbers) } : input;
+      }
+      case 'pcm': {
+        const { bytes, format, sampleRateHz: rate, channels } = input;
+        requirePcm(input);
+        requireShort(bytes.length / (rate * channels * bytesPerSample(format)), maxSeconds);
         return input;
-      case 'pcm':
-        requireShort(input.bytes.length / (input.sampleRateHz * input.channels * 8), maxSeconds);
-        return input;
+      }
       default: {
         await this.#decoders.enter();
         try {
@@ -216,18 +220,36 @@ function openStream(run: Run, source: Source, options: PrepareAudioOptions): Aud
   };
 }
 
+interface CutOptions {
+  readonly maxSeconds: number;
+  readonly startTime?: number;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 async function* cutWindows(
-  input: MediaInput,
+  run: Run,
+  input: AudioInput,
   sampleRateHz: number,
   stream: AudioStream,
-  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  { maxSeconds, startTime, ...options }: CutOptions,
 ): AsyncGenerator<AudioSample, void, void> {
+  let heard = 0;
+  let restartAt = startTime;
+  const push = (samples: Float32Array): Promise<AudioSample[]> => {
+    options.signal?.throwIfAborted();
+    heard += samples.length;
+    requireShort(heard / sampleRateHz, maxSeconds);
+    const at = restartAt;
+    restartAt = undefined;
+    return stream.push(samples, at);
+  };
   // Not through the turnstile: a reader that takes its time must not keep others out.
   let ended = false;
   try {
     let piece = new Float32Array(PIECE_SECONDS * sampleRateHz);
     let filled = 0;
-    for await (const samples of decodeAudio(input, { sampleRateHz, ...options })) {
+    for await (const samples of decoded(run, input, { sampleRateHz, ...options })) {
       let at = 0;
       while (at < samples.length) {
         const part = samples.subarray(at, at + piece.length - filled);
@@ -235,16 +257,38 @@ async function* cutWindows(
         filled += part.length;
         at += part.length;
         if (filled < piece.length) continue;
-        yield* await stream.push(piece);
+        yield* await push(piece);
         piece = new Float32Array(PIECE_SECONDS * sampleRateHz);
         filled = 0;
       }
     }
-    if (filled > 0) yield* await stream.push(piece.slice(0, filled));
+    if (filled > 0) yield* await push(piece.slice(0, filled));
     ended = true;
     yield* await stream.end();
   } finally {
     if (!ended) await stream.end().catch(() => undefined);
+  }
+}
+
+/** Mono samples at one rate, however they came. */
+async function* decoded(
+  run: Run,
+  input: AudioInput,
+  options: Parameters<typeof decodeAudio>[1] & { readonly sampleRateHz: number },
+): AsyncGenerator<Float32Array, void, void> {
+  switch (input.kind) {
+    case 'samples':
+      yield input.samples;
+      return;
+    case 'numbers': {
+      const { numbers } = input;
+      const packed = Array.isArray(numbers) ? await packNumbers(numbers) : numbers;
+      const task: Omit<DecodeTask, keyof AudioModelTask> = { sound: { ...input, numbers: packed } };
+      yield await run<Float32Array>('decode', task);
+      return;
+    }
+    default:
+      yield* decodeAudio(input, options);
   }
 }
 
@@ -281,6 +325,10 @@ function ownBuffer(samples: Float32Array): ArrayBuffer[] {
   const { buffer } = samples;
   const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === samples.byteLength;
   return isWhole && buffer.byteLength > 0 ? [buffer] : [];
+}
+
+function requireRate(sampleRateHz: number, channels: number): void {
+  requirePcm({ bytes: new Uint8Array(4), format: 'f32le', sampleRateHz, channels });
 }
 
 function sourceOf(input: AudioInput): Source {

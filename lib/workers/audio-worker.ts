@@ -1,6 +1,6 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { EnergyGate } from '../audio/energy-gate';
-import { decodeNumbers, decodePcm, type PcmInput } from '../audio/pcm';
+import { decodeNumbers, decodePcm, type Numbers, type PcmInput } from '../audio/pcm';
 import { AudioPreparer, type PrepareAudioOptions } from '../audio/prepare';
 import { loadSilero, SileroScorer, type SileroModel } from '../audio/silero';
 import type { SpeechScorer } from '../audio/speech';
@@ -16,8 +16,11 @@ export type WorkerSound =
   | ({ readonly kind: 'pcm' } & PcmInput)
   | {
       readonly kind: 'numbers';
-      readonly numbers: readonly unknown[] | Float32Array | Float64Array | Int16Array;
+      /** Channels interleaved. */
+      readonly numbers: Numbers;
       readonly sampleRateHz: number;
+      /** Default 1. */
+      readonly channels?: number;
     };
 
 /** `silero` falls back to the energy gate where the net cannot be loaded. */
@@ -35,6 +38,10 @@ export interface PrepareAudioTask extends AudioModelTask {
   readonly sound: WorkerSound;
   readonly source: Source;
   readonly options: PrepareAudioOptions;
+}
+
+export interface DecodeTask extends AudioModelTask {
+  readonly sound: WorkerSound;
 }
 
 export interface AdvanceTask extends AudioModelTask {
@@ -84,7 +91,7 @@ function samplesOf(sound: WorkerSound, rate: number): Float32Array {
     case 'pcm':
       return decodePcm(sound, rate);
     case 'numbers':
-      return decodeNumbers(sound.numbers, sound.sampleRateHz, rate);
+      return decodeNumbers(sound.numbers, sound.sampleRateHz, rate, sound.channels);
   }
 }
 
@@ -93,6 +100,14 @@ export const open = answering(async (task: AudioModelTask): Promise<SpeechScorer
   preparerOf(task);
   return (await scorer(task.speech)).method;
 });
+
+/** Task of the pool: a sound as samples at the model's rate. */
+export async function decode(task: DecodeTask): Promise<Answer<Float32Array>> {
+  const answer = await answering((wanted: DecodeTask) =>
+    Promise.resolve(samplesOf(wanted.sound, preparerOf(wanted).frontEnd.sampleRateHz)),
+  )(task);
+  return transferring(answer, answer.ok ? [answer.value.buffer as ArrayBuffer] : []);
+}
 
 /** Task of the pool: one sound, whole. */
 export async function prepare(task: PrepareAudioTask): Promise<Answer<AudioSample>> {
@@ -138,6 +153,10 @@ function moved<T>(answer: Answer<T>, samples: readonly AudioSample[]): Answer<T>
     .flatMap(({ tensors }) => Object.values(tensors))
     .filter(({ data }) => data.byteLength >= TRANSFER_FROM_BYTES)
     .map(({ data }) => data.buffer as ArrayBuffer);
+  return transferring(answer, transfer);
+}
+
+function transferring<T>(answer: Answer<T>, transfer: readonly ArrayBuffer[]): Answer<T> {
   if (transfer.length === 0) return answer;
   return move({
     get [transferableSymbol]() {

@@ -23,6 +23,7 @@ import {
   type ModelSummary,
 } from '../../lib/models/registry';
 import { FacePool } from '../../lib/workers/face-pool';
+import { AudioPool } from '../../lib/workers/audio-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 import { addImportEndpoints } from './import-endpoints';
 
@@ -72,7 +73,14 @@ export default function register(RED: NodeAPI<Settings>): void {
     models,
     verify: (model) => tryTextModel({ engines, texts }, model),
   });
-  const services: ModelServices = { registry, engines, texts, faces: new FacePool(), imports };
+  const services: ModelServices = {
+    registry,
+    engines,
+    texts,
+    faces: new FacePool(),
+    sounds: new AudioPool(),
+    imports,
+  };
 
   function EmotionModel(this: EmotionModelNode, definition: ModelDefinition): void {
     RED.nodes.createNode(this, definition);

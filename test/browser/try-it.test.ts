@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Browser, Page } from 'puppeteer-core';
+import { babble } from '../audio/signal';
 import { NodeRed } from '../flows/node-red';
+import { make, scratchFolder } from '../media/fixtures';
 import { keepScreenshot, openChromium, openPage } from './chromium';
 
 interface PageElement {
@@ -115,6 +119,99 @@ describe('the try-it page', function () {
     const { page } = await open(undefined, '/emotion/');
     await recognise(page, 'I am happy');
     expect(await texts(page, '.result')).to.have.length(1);
+  });
+
+  describe('for voices', () => {
+    const folder = scratchFolder();
+    let file: string;
+    before(async () => {
+      const raw = join(folder, 'voice.raw');
+      writeFileSync(raw, Buffer.from(babble(6).buffer));
+      file = await make(
+        folder,
+        ['-f', 'f32le', '-ar', '16000', '-ac', '1', '-i', raw],
+        'voice.mp3',
+      );
+    });
+
+    async function openVoice(size?: { width: number; height: number }) {
+      const opened = await open(size);
+      await opened.page.click('#tabs [data-panel="audio"]');
+      return opened;
+    }
+    async function choose(page: Page, path: string): Promise<void> {
+      const input = (await page.$('#sound-file')) as unknown as {
+        uploadFile(path: string): Promise<void>;
+      };
+      await input.uploadFile(path);
+      await page.waitForSelector('.result', { timeout: 20_000 });
+      await page.waitForFunction("document.getElementById('audio-state').textContent === ''");
+    }
+    /** Share of the points of a canvas that are painted. */
+    const painted = (page: Page, canvas: string): Promise<number> =>
+      page.$eval(canvas, (element) => {
+        const canvasElement = element as unknown as {
+          width: number;
+          height: number;
+          getContext(kind: string): {
+            getImageData(...box: number[]): { data: Uint8ClampedArray };
+          };
+        };
+        const { width, height } = canvasElement;
+        const { data } = canvasElement.getContext('2d').getImageData(0, 0, width, height);
+        let count = 0;
+        for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) count += 1;
+        return count / (width * height);
+      });
+
+    it('draws a file and shows what each window was answered', async () => {
+      const { page, problems } = await openVoice();
+      await choose(page, file);
+      expect(await texts(page, '.verdict .label')).to.have.length(1);
+      expect(await painted(page, '#wave')).to.be.within(0.02, 0.9);
+      expect(await painted(page, '#spectrum')).to.equal(1);
+      expect(await painted(page, '#attention')).to.be.within(0.05, 1);
+      const windows = await page.$$('#windows button');
+      expect(windows.length).to.be.above(2);
+      expect((await texts(page, '#axis span')).at(-1)).to.match(/^6\.\d s$/);
+      await windows[1]!.click();
+      const time = await page.$eval('#player', (player) => (player as unknown as { currentTime: number }).currentTime); // prettier-ignore
+      expect(time).to.be.above(0.5);
+      await keepScreenshot(page, 'try-it-voice');
+      expect(problems).to.deep.equal([]);
+    });
+
+    it('records, stops and answers', async () => {
+      const { page, problems } = await openVoice();
+      await page.click('#record');
+      await page.waitForSelector('#record[aria-pressed="true"]');
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await page.click('#record');
+      await page.waitForSelector('.result', { timeout: 20_000 });
+      expect((await texts(page, '.verdict'))[0]).not.to.equal('');
+      expect(problems).to.deep.equal([]);
+    });
+
+    it('says what is wrong with a file, keeps what each tab was answered, and fits a telephone', async () => {
+      const { page } = await openVoice({ width: 360, height: 740 });
+      await choose(page, file);
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      expect(width).to.be.at.most(360);
+      await keepScreenshot(page, 'try-it-voice-telephone');
+      await page.click('#tabs [data-panel="text"]');
+      expect(await texts(page, '.result')).to.have.length(0);
+      await recognise(page, 'I am happy');
+      await page.click('#tabs [data-panel="audio"]');
+      expect((await texts(page, '.facts'))[0]).to.contain('speech-crnn');
+      const text = join(folder, 'text.wav');
+      writeFileSync(text, 'this is a text');
+      const input = (await page.$('#sound-file')) as unknown as {
+        uploadFile(path: string): Promise<void>;
+      };
+      await input.uploadFile(text);
+      await page.waitForSelector('#problem:not([hidden])');
+      expect((await texts(page, '#problem'))[0]).to.match(/FFmpeg/);
+    });
   });
 
   for (const theme of ['light', 'dark'] as const) {

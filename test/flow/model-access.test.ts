@@ -6,6 +6,7 @@ import type { ImportJob } from '../../lib/flow/import-jobs';
 import { ModelAccess, modelAccessOf, type ModelServices } from '../../lib/flow/model-access';
 import type { InstalledModel } from '../../lib/models/model';
 import type { PrepareOptions } from '../../lib/text/prepare';
+import type { AudioPreparation } from '../../lib/workers/audio-pool';
 
 const OPTIONS: PrepareOptions = { language: 'auto', split: 'text', stopWords: 'default' };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -70,6 +71,21 @@ class Services implements ModelServices {
       });
     },
   };
+
+  readonly sounds = {
+    open: () => {
+      if (this.openError) return Promise.reject(this.openError);
+      this.opened += 1;
+      const front = {
+        speech: 'energy',
+        close: () => {
+          this.closed += 1;
+          return Promise.resolve();
+        },
+      };
+      return Promise.resolve(front as AudioPreparation);
+    },
+  };
 }
 
 function access(services: Services, reference = 'one', allowOverride = false): ModelAccess {
@@ -104,6 +120,21 @@ describe('ModelAccess', () => {
     expect([services.opened, services.closed]).to.deep.equal([1, 1]);
     expect(await codeOf(use(one))).to.equal('engine.closed');
     expect(services.acquired).to.equal(2);
+  });
+
+  it('opens a front end for sound once for each way to find speech, and again after a failure', async () => {
+    const services = new Services();
+    const one = access(services);
+    const method = (speech: 'silero' | 'energy') =>
+      one.prepareSound(undefined, speech, (front) => Promise.resolve(front.speech));
+    services.openError = new EmotionError('worker.failed', 'no thread');
+    expect(await codeOf(method('silero'))).to.equal('worker.failed');
+    services.openError = undefined;
+    expect(await Promise.all([method('silero'), method('silero')])).to.have.length(2);
+    await method('energy');
+    expect(services.opened).to.equal(2);
+    await one.close();
+    expect(services.closed).to.equal(2);
   });
 
   it('does not open an engine for a message that was on its way when it closed', async () => {
@@ -192,6 +223,7 @@ describe('ModelAccess', () => {
       engines: services.engines,
       texts: services.texts,
       faces: services.faces,
+      sounds: services.sounds,
       imports: {
         watch: (listener: typeof told) => {
           told = listener;

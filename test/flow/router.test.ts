@@ -16,6 +16,7 @@ import { packageRoot } from '../../lib/models/package-root';
 import { ModelRegistry } from '../../lib/models/registry';
 import type { PrepareOptions } from '../../lib/text/prepare';
 import { FacePool } from '../../lib/workers/face-pool';
+import { AudioPool } from '../../lib/workers/audio-pool';
 import { TextPool } from '../../lib/workers/text-pool';
 
 const FIXTURES = join(packageRoot(), 'test', 'fixtures', 'models');
@@ -62,7 +63,7 @@ describe('a router', function () {
     });
     registry = new ModelRegistry([folder]);
     access = new ModelAccess(
-      { registry, engines, texts: new TextPool(), faces: new FacePool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool(), sounds: new AudioPool() },
       { reference: 'auto', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
   });
@@ -97,7 +98,7 @@ describe('a router', function () {
   it('gives the scores that the model alone gives', async () => {
     const [routed] = await results(['我很高兴']);
     const alone = new ModelAccess(
-      { registry, engines, texts: new TextPool(), faces: new FacePool() },
+      { registry, engines, texts: new TextPool(), faces: new FacePool(), sounds: new AudioPool() },
       { reference: 'tiny-text', engine: { intraOpThreads: 1 }, allowOverride: false },
     );
     const samples = await alone.prepareTexts(undefined, ['我很高兴'], OPTIONS);

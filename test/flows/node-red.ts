@@ -8,7 +8,11 @@ import { packageRoot } from '../../lib/models/package-root';
 const FIXTURES = join(packageRoot(), 'test/fixtures/models');
 
 /** What stands for the models that the example flows name. */
-export const FIXTURE_MODELS = { 'text-bilstm': 'tiny-text', 'face-cnn-lstm': 'tiny-face' };
+export const FIXTURE_MODELS = {
+  'text-bilstm': 'tiny-text',
+  'speech-crnn': 'tiny-speech',
+  'face-cnn-lstm': 'tiny-face',
+};
 
 export interface RunOptions {
   /** Name of a model for the flows → folder of the fixture that takes its place. */

@@ -6,11 +6,13 @@ import type { NodeAPI, NodeContext, NodeMessage } from 'node-red';
 import helper from 'node-red-node-test-helper';
 import type { EmotionError } from '../../lib/emotion/error';
 import { packageRoot } from '../../lib/models/package-root';
+import registerCapture from '../../nodes/capture/capture';
 import { registerShaky } from './shaky-node';
 import registerFallback from '../../nodes/fallback/fallback';
 import registerFuse from '../../nodes/fuse/fuse';
 import registerInfer from '../../nodes/infer/infer';
 import registerModel from '../../nodes/model/model';
+import registerPreprocessAudio from '../../nodes/preprocess-audio/preprocess-audio';
 import registerPreprocessText from '../../nodes/preprocess-text/preprocess-text';
 import registerPreprocessVideo from '../../nodes/preprocess-video/preprocess-video';
 
@@ -84,8 +86,10 @@ export class Flow {
     helper.settings({ emotionModelFolder: MODELS, ...settings });
     const registers = [
       registerModel,
+      registerCapture,
       registerPreprocessText,
       registerPreprocessVideo,
+      registerPreprocessAudio,
       registerInfer,
       registerFuse,
       registerFallback,
@@ -165,6 +169,29 @@ export class Flow {
     const came = once(helper.getNode('aside'), 'input') as Promise<[NodeMessage]>;
     helper.getNode(id).receive({ ...message, _msgid: 'aside' });
     return (await came)[0];
+  }
+
+  /** What a helper node (`out`, `aside`) gets from now on, whichever message it answers. */
+  messages(id: 'out' | 'aside'): NodeMessage[] {
+    const messages: NodeMessage[] = [];
+    helper.getNode(id).on('input', (message: NodeMessage) => {
+      messages.push(message);
+    });
+    return messages;
+  }
+
+  /** What Catch gets from now on. */
+  caught(): CaughtMessage[] {
+    const messages: CaughtMessage[] = [];
+    helper.getNode('caught').on('input', (message: NodeMessage) => {
+      messages.push(message as CaughtMessage);
+    });
+    return messages;
+  }
+
+  /** Hands a message to a node without waiting for anything. */
+  give(id: string, message: NodeMessage & Record<string, unknown>): void {
+    helper.getNode(id).receive(message);
   }
 
   context(id: string): NodeContext {
