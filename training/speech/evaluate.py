@@ -218,8 +218,10 @@ def collect(runs: list[list[Path]], utterances: list[Utterance]) -> Predictions:
         loaded = [dict(np.load(run / "test.npz")) for run in seeds]
         indices = loaded[0]["indices"]
         rows += [utterances[i] for i in indices]
+        missing = np.full((len(indices), 1, len(LABELS)), np.nan)
         for copy in CHANNELS:
             if not all(copy in saved for saved in loaded):
+                parts.setdefault(copy, []).append(missing)
                 continue
             normalised = []
             for saved in loaded:
@@ -231,6 +233,8 @@ def collect(runs: list[list[Path]], utterances: list[Utterance]) -> Predictions:
             parts.setdefault(copy, []).append(np.mean(normalised, axis=0))
     logits = {}
     for copy, arrays in parts.items():
+        if all(np.isnan(a).all() for a in arrays):
+            continue
         widest = max(a.shape[1] for a in arrays)
         pad = [
             np.pad(

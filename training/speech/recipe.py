@@ -15,7 +15,7 @@ class Recipe:
 
     `share` is how much of an epoch's rows each corpus gives. `copies` maps the rendered copies to the
     probability that a row is taken from them, the clean one otherwise. `augment` holds the
-    strengths of `train.augmented`.
+    strengths of `augment.augmented`. `init` names a recipe whose run of the same fold this one goes on from.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Recipe:
     copies: dict[str, float]
     augment: dict[str, float]
     model: dict[str, Any] = field(default_factory=dict)
+    init: str = ""
     epochs: int = 30
     rows: int = 5000
     batch: int = 64

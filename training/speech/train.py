@@ -27,7 +27,7 @@ from torch import Tensor
 
 from training.speech.augment import augmented
 from training.speech.corpora import CLASSES, LABELS, Utterance, class_mask, read_corpora
-from training.speech.evaluate import network_logits, summary
+from training.speech.evaluate import network_logits, predict, summary
 from training.speech.model import BANDS, FRAMES, Crnn, CrnnConfig
 from training.speech.prepare import ROOT, Features, load_features
 from training.speech.recipe import Recipe, read_recipe
@@ -192,6 +192,9 @@ def train(
     torch.manual_seed(recipe.seed)
     random = np.random.default_rng(recipe.seed)
     model = Crnn(CrnnConfig(**recipe.model))
+    if recipe.init:
+        begun = runs / run.name.replace(recipe.name, recipe.init, 1)
+        model.load_state_dict(torch.load(begun / "model.pt", weights_only=True))
     average = torch.optim.swa_utils.AveragedModel(
         model,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
@@ -301,20 +304,12 @@ def main() -> None:
         f"{run.name}: {' / '.join(str(len(part)) for part in indices)} utterances",
         flush=True,
     )
-    model = train(recipe, utterances, indices, run, arguments.runs, arguments.log)
-    for name, part in zip(("development", "test"), indices[1:], strict=True):
-        if not part:
-            continue
-        saved = {"indices": np.array(part)}
-        for copy in ("clean", "noise10", "phone", "opus16"):
-            if not (arguments.runs / "features" / copy / "frames.npy").exists():
-                continue
-            found = network_logits(
-                model, load_features(arguments.runs, copy), utterances, part
-            )
-            saved[copy] = found
-            print(name, copy, json.dumps(summary(found, utterances, part)), flush=True)
-        np.savez(run / f"{name}.npz", **saved)
+    train(recipe, utterances, indices, run, arguments.runs, arguments.log)
+    if indices[2]:
+        predict(run, utterances, arguments.runs)
+        with np.load(run / "test.npz") as saved:
+            found = summary(saved["clean"], utterances, saved["indices"])
+        print("test", json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
