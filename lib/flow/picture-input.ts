@@ -51,7 +51,7 @@ export async function readPictures(
   }
   const next = await timedPicture(value, access, '');
   const { picture } = next;
-  const source = sourceOf(picture);
+  const source = { ...sourceOf(picture), ...deviceOf(value) };
   const stream = streamOf(message);
   if (stream !== undefined) {
     return { input: { kind: 'stream', stream: `${owner}\n${stream}`, next }, source };
@@ -79,6 +79,12 @@ function sourceOf(picture: FacePicture): Source {
   if (!isMedia(picture)) return {};
   if (picture.kind === 'file') return { file: picture.path };
   return picture.kind === 'url' ? { file: printable(picture.url) } : {};
+}
+
+/** What `emotion-capture` says of the camera. */
+function deviceOf(value: unknown): Source {
+  const { device } = (value ?? {}) as { device?: unknown };
+  return typeof device === 'string' ? { device } : {};
 }
 
 async function timedPicture(

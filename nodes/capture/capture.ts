@@ -18,6 +18,7 @@ import {
   LiveCapture,
   nameOfSource,
   type DeviceSystem,
+  type LiveFrame,
   type LiveOptions,
   type LiveSource,
   type LiveStatus,
@@ -28,6 +29,11 @@ interface CaptureDefinition extends NodeDef {
   property?: string;
   propertyType?: string;
   source?: string;
+  media?: string;
+  camera?: string;
+  cameraSystem?: string;
+  fps?: number | string;
+  maxWidth?: number | string;
   microphone?: string;
   microphoneSystem?: string;
   url?: string;
@@ -49,9 +55,12 @@ const SAMPLE_RATE_HZ = 16_000;
 
 const MICROPHONE_SYSTEMS = ['alsa', 'pulse', 'avfoundation', 'dshow'] as const satisfies readonly DeviceSystem[]; // prettier-ignore
 
-/** The outputs: windows of sound, and what becomes of the source. */
+const CAMERA_SYSTEMS = ['v4l2', 'avfoundation', 'dshow'] as const satisfies readonly DeviceSystem[];
+
+/** The outputs: windows of sound, what becomes of the source, and pictures. */
 const SOUND = 0;
 const STATE = 1;
+const PICTURES = 2;
 
 /** What the button of the node in the editor does. */
 interface Switchable {
@@ -71,7 +80,7 @@ export default function register(RED: NodeAPI): void {
       propertyHost(RED.util, this),
     );
     let capture: LiveCapture | undefined;
-    let session = { id: '', index: 0 };
+    let session = { id: '', index: 0, pictures: 0 };
 
     const emit = (output: number, value: unknown, more: Partial<FlowMessage> = {}) => {
       const message: FlowMessage = { _msgid: RED.util.generateId(), ...more };
@@ -86,6 +95,13 @@ export default function register(RED: NodeAPI): void {
       emit(SOUND, payload, { parts: { id: session.id, index: session.index } });
       session.index += 1;
     });
+
+    const onFrame = ({ time, width, height, data }: LiveFrame): void => {
+      const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      const payload = { width, height, channels: 3, data: pixels, time, device };
+      emit(PICTURES, payload, { parts: { id: session.id, index: session.pictures } });
+      session.pictures += 1;
+    };
 
     const state = (): CaptureState => ({
       ...plainStatus(capture?.status ?? { state: 'idle' }),
@@ -106,10 +122,11 @@ export default function register(RED: NodeAPI): void {
       await Promise.resolve();
       if (isAway()) {
         windows.clear();
-        session = { id: randomUUID(), index: 0 };
+        session = { id: randomUUID(), index: 0, pictures: 0 };
         if (capture === undefined) {
           capture = new LiveCapture(source, liveOptions(definition));
           capture.on('samples', (samples) => windows.push(samples));
+          capture.on('frame', onFrame);
           capture.on('status', onStatus);
         }
         capture.start();
@@ -226,13 +243,30 @@ function plainStatus(
   return { ...rest, error: { code: error.code, message: error.message } };
 }
 
+/** What is captured: both come on one clock. */
+function mediaSetting({ media }: CaptureDefinition): { sound: boolean; pictures: boolean } {
+  const chosen = choiceSetting(media, ['sound', 'pictures', 'both']);
+  return { sound: chosen !== 'pictures', pictures: chosen !== 'sound' };
+}
+
 function sourceSetting(definition: CaptureDefinition): LiveSource {
   const text = (value: unknown) => (typeof value === 'string' ? value.trim() : '');
   switch (choiceSetting(definition.source, ['device', 'stream', 'file', 'test'])) {
     case 'device': {
-      const name = text(definition.microphone);
-      const system = choiceSetting(definition.microphoneSystem, MICROPHONE_SYSTEMS);
-      return { kind: 'device', ...(name !== '' && { microphone: { system, name } }) };
+      const { sound, pictures } = mediaSetting(definition);
+      const microphone = {
+        system: choiceSetting(definition.microphoneSystem, MICROPHONE_SYSTEMS),
+        name: text(definition.microphone),
+      };
+      const camera = {
+        system: choiceSetting(definition.cameraSystem, CAMERA_SYSTEMS),
+        name: text(definition.camera),
+      };
+      return {
+        kind: 'device',
+        ...(sound && microphone.name !== '' && { microphone }),
+        ...(pictures && camera.name !== '' && { camera }),
+      };
     }
     case 'stream':
       return { kind: 'stream', url: text(definition.url) };
@@ -245,9 +279,20 @@ function sourceSetting(definition: CaptureDefinition): LiveSource {
 
 function liveOptions(definition: CaptureDefinition): LiveOptions {
   const { stallSeconds } = definition;
+  const { sound, pictures } = mediaSetting(definition);
+  const side = Math.round(
+    numberSetting(definition.maxWidth, { least: 64, most: 1920, otherwise: 640 }),
+  );
   const attempts = Math.round(numberSetting(definition.maxAttempts, { least: 0, most: 1e6, otherwise: 0 })); // prettier-ignore
   return {
-    audio: { sampleRateHz: SAMPLE_RATE_HZ },
+    ...(sound && { audio: { sampleRateHz: SAMPLE_RATE_HZ } }),
+    ...(pictures && {
+      video: {
+        fps: numberSetting(definition.fps, { least: 0.1, most: 60, otherwise: 10 }),
+        maxWidth: side,
+        maxHeight: side,
+      },
+    }),
     stallMs: 1000 * numberSetting(stallSeconds, { least: 0.2, most: 3600, otherwise: 8 }),
     ...(attempts > 0 && { maxAttempts: attempts }),
   };
