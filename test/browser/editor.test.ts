@@ -232,6 +232,72 @@ describe('the editor', function () {
     });
   }
 
+  for (const language of Object.keys(WORDS)) {
+    it(`shows of the nodes for sound what belongs to their settings, in ${language}`, async () => {
+      const { page, problems } = await openEditor(language);
+      await page.evaluate(() => RED.workspaces.add());
+      await sleep(300);
+      const isShown = (selector: string) =>
+        page.$eval(selector, (element) => (element as unknown as { offsetHeight: number }).offsetHeight > 0); // prettier-ignore
+      const choose = async (field: string, value: string) => {
+        await page.select(`#node-input-${field}`, value);
+        await sleep(100);
+      };
+
+      const preprocess = await dragIn(page, 'emotion-preprocess-audio', 200, 150);
+      await openDialog(page, preprocess);
+      expect(await untranslated(page)).to.deep.equal([]);
+      expect(await isShown('#emotion-longest-sound')).to.equal(true);
+      await choose('output', 'windows');
+      expect(await isShown('#emotion-longest-sound')).to.equal(false);
+      await keepScreenshot(page, `preprocess-audio-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+
+      const capture = await dragIn(page, 'emotion-capture', 450, 150);
+      await openDialog(page, capture);
+      expect(await untranslated(page)).to.deep.equal([]);
+      await page.waitForFunction(
+        "document.querySelectorAll('#emotion-capture-found option').length > 0",
+      );
+      for (const [source, row] of [
+        ['stream', '#node-input-url'],
+        ['file', '#node-input-path'],
+        ['test', '#node-input-hz'],
+      ] as const) {
+        await choose('source', source);
+        expect(await isShown(row), source).to.equal(true);
+        expect(await isShown('#emotion-capture-found'), source).to.equal(false);
+      }
+      expect(await isShown('#node-input-policy')).to.equal(false);
+      await choose('pace', 'asked');
+      expect(await isShown('#node-input-policy')).to.equal(true);
+      expect(await isShown('#node-input-limitSeconds')).to.equal(false);
+      await choose('policy', 'all');
+      expect(await isShown('#node-input-limitSeconds')).to.equal(true);
+      await keepScreenshot(page, `capture-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+
+      const node = await page.evaluate((id) => {
+        const { source, pace, policy, validationErrors, valid } = RED.nodes.node(id)!;
+        return { source, pace, policy, valid, errors: (validationErrors ?? []).map(String) };
+      }, capture);
+      expect(node).to.deep.equal({
+        source: 'test',
+        pace: 'asked',
+        policy: 'all',
+        valid: true,
+        errors: [],
+      });
+      for (const type of ['emotion-capture', 'emotion-preprocess-audio']) {
+        const help = await page.evaluate((wanted) => RED.nodes.getNodeHelp(wanted), type);
+        expect(/[\u4e00-\u9fff]{4}/.test(help), type).to.equal(language === 'zh-CN');
+      }
+      expect(problems).to.deep.equal([]);
+    });
+  }
+
   it('marks what is wrong before it is deployed, and says why', async () => {
     const { page } = await openEditor('en-US');
     await page.evaluate(() => RED.workspaces.add());

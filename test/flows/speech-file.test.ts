@@ -4,35 +4,18 @@ import { expect } from 'chai';
 import type { Result } from '../../lib/emotion/result';
 import { packageRoot } from '../../lib/models/package-root';
 import { babble, join as joinSound, silence, tone } from '../audio/signal';
+import { wavFile } from '../audio/wav';
 import { make, scratchFolder, until } from '../media/fixtures';
 import { installModel, NodeRed } from './node-red';
 import { Specification } from './specification';
 
 const PATH = '/emotion/audio';
 
-/** A WAV file of float samples at 16 kHz. */
-function wav(samples: Float32Array): Buffer {
-  const header = Buffer.alloc(44);
-  header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(36 + samples.byteLength, 4);
-  header.write('WAVEfmt ', 8, 'latin1');
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(3, 20);
-  header.writeUInt16LE(1, 22);
-  header.writeUInt32LE(16_000, 24);
-  header.writeUInt32LE(64_000, 28);
-  header.writeUInt16LE(4, 32);
-  header.writeUInt16LE(32, 34);
-  header.write('data', 36, 'latin1');
-  header.writeUInt32LE(samples.byteLength, 40);
-  return Buffer.concat([header, Buffer.from(samples.buffer)]);
-}
-
 describe('the flow for speech in files', function () {
   this.timeout(120_000);
   const folder = scratchFolder();
   const specification = new Specification([PATH]);
-  const voice = wav(babble(4));
+  const voice = wavFile(babble(4));
   let nodeRed: NodeRed;
   before(async () => {
     nodeRed = await NodeRed.start();
@@ -102,9 +85,9 @@ describe('the flow for speech in files', function () {
   });
 
   it('says where nobody speaks', async () => {
-    const { body } = await post(wav(silence(2)), 'audio/wav');
+    const { body } = await post(wavFile(silence(2)), 'audio/wav');
     expect(body).to.include({ label: null, reason: 'silence' });
-    const mixed = await post(wav(joinSound(babble(3), silence(6))), 'audio/wav');
+    const mixed = await post(wavFile(joinSound(babble(3), silence(6))), 'audio/wav');
     const { segments = [] } = mixed.body as Result;
     expect(segments.at(-1)?.end).to.be.lessThan(6);
   });
@@ -148,7 +131,7 @@ describe('the flow for speech in files', function () {
     // Tones are no speech: for these answers they are judged all the same.
     const judged = { 'emotion-preprocess-audio': { silence: 'keep' } };
     const slow = '?model=slow-speech';
-    const high = wav(tone(6000, 2.6));
+    const high = wavFile(tone(6000, 2.6));
 
     await change({ ...judged, 'emotion-infer': { queuePolicy: 'reject' }, 'emotion-model': { maxBatch: 1 } }); // prettier-ignore
     await nodeRed.ready();
@@ -162,7 +145,7 @@ describe('the flow for speech in files', function () {
     await change({ ...judged, 'emotion-model': { timeoutMs: 100 } });
     await nodeRed.ready();
     expect((await post(high, 'audio/wav', slow)).body).to.include({ status: 504, code: 'engine.timeout' }); // prettier-ignore
-    const low = await post(wav(tone(60, 2.6)), 'audio/wav', slow);
+    const low = await post(wavFile(tone(60, 2.6)), 'audio/wav', slow);
     expect(low.body).to.include({ status: 500, code: 'engine.failed' });
 
     await change({ 'emotion-model': { model: 'missing' } });

@@ -200,7 +200,7 @@ describe('emotion-capture', function () {
     });
 
     it('connects again, and loses no command while it waits', async () => {
-      const { windows, states, command } = await start({ source: 'stream', url, stallSeconds: 0.4 }); // prettier-ignore
+      const { windows, states, command } = await start({ source: 'stream', url, stallSeconds: 2 }); // prettier-ignore
       command('start');
       const codes = () => statesOf(states).map(({ error }) => error?.code);
       await until(() => codes().includes('media.stalled'), 'the news of the stall');
