@@ -126,6 +126,51 @@ window.emotionEditor = (() => {
       },
   };
 
+  /** Whether a Catch node of the same tab is told of the errors of a node. */
+  function isCaught(node) {
+    return RED.nodes.filterNodes({ type: 'catch', z: node.z }).some(({ scope, g, d }) => {
+      if (d) return false;
+      if (Array.isArray(scope)) return scope.includes(node.id);
+      return scope === 'group' ? isWithin(node, g) : true;
+    });
+  }
+
+  /** Whether a node lies in a group, or in one inside it. */
+  function isWithin(node, group) {
+    for (let at = node.g; at; at = RED.nodes.group(at)?.g) {
+      if (at === group) return true;
+    }
+    return false;
+  }
+
+  /** A badge on each node of these types whose errors go nowhere. Inside a subflow nobody can know. */
+  function badgeUncaught(types) {
+    const counts = (node) => types.includes(node.type);
+    RED.view.annotations.register('emotion-uncaught', {
+      type: 'badge',
+      class: 'emotion-uncaught',
+      filter: counts,
+      element() {
+        const badge = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+        badge.setAttribute(
+          'd',
+          'M5 0a5 5 0 1 1 0 10a5 5 0 1 1 0-10zM4.3 2v3.8h1.4V2zM4.3 6.8v1.4h1.4V6.8z',
+        );
+        return badge;
+      },
+      show: (node) => Boolean(RED.nodes.workspace(node.z)) && !node.d && !isCaught(node),
+      tooltip: () => text('uncaught'),
+    });
+    const refresh = ({ type, z }) => {
+      if (type !== 'catch' && !types.includes(type)) return;
+      for (const node of RED.nodes.filterNodes({ z })) if (counts(node)) node.dirty = true;
+      RED.view.redraw();
+    };
+    for (const event of ['nodes:add', 'nodes:remove', 'nodes:change'])
+      RED.events.on(event, refresh);
+  }
+  badgeUncaught(['emotion-infer']);
+
   return {
     facts,
     inspectFolder,

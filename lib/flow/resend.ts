@@ -7,6 +7,8 @@ export interface ResendHost {
   nodeOf(id: string): { receive(message: FlowMessage): void } | null | undefined;
   /** Calls the listener whenever a node has finished a message; the returned function stops it. */
   onComplete(listener: (completion: Completion) => void): () => void;
+  /** Asks the listener of each message that a node sends on whether it may leave. */
+  onSend(maySend: (message: object, node: string) => boolean): () => void;
   /** A copy that shares nothing that anyone may change. */
   clone(message: FlowMessage): FlowMessage;
 }
@@ -38,6 +40,9 @@ interface Pending {
  */
 const GRACE_MS = 20;
 
+/** Attempts that are remembered as abandoned; nodes that never finish anything must not fill memory. */
+const MOST_ABANDONED = 10_000;
+
 /**
  * Sends messages again to the node that failed and learns what became of them. A success leaves
  * through that node's own wires; a failure comes back through the same Catch node, where
@@ -46,7 +51,9 @@ const GRACE_MS = 20;
 export class Resender {
   readonly #owner: string;
   readonly #pending = new Map<number, Pending>();
-  readonly #stopListening: () => void;
+  readonly #stopListening: readonly (() => void)[];
+  /** Attempts that nobody waits for any longer: their messages have been answered otherwise. */
+  readonly #abandoned = new Set<number>();
   #attempts = 0;
 
   /** @param owner differs for each life of the node, so that what an earlier one sent is not its own */
@@ -55,18 +62,25 @@ export class Resender {
     owner: string,
   ) {
     this.#owner = owner;
-    this.#stopListening = host.onComplete(({ message, node, error }) => {
-      const pending = this.#pendingOf(message, node);
-      if (pending === undefined) return;
-      if (error === undefined || error === null) pending.succeed();
-      else pending.fail(error);
+    const stopCompletions = host.onComplete(({ message, node, error }) => {
+      const attempt = this.#ownAttempt(message, node);
+      if (attempt === undefined) return;
+      this.#abandoned.delete(attempt.number);
+      const pending = this.#pending.get(attempt.number);
+      if (error === undefined || error === null) pending?.succeed();
+      else pending?.fail(error);
     });
+    const stopSends = host.onSend((message, node) => {
+      const attempt = this.#ownAttempt(message, node);
+      return attempt === undefined || !this.#abandoned.has(attempt.number);
+    });
+    this.#stopListening = [stopCompletions, stopSends];
   }
 
   /**
    * Resolves when the node has finished a copy of the message, rejects with its error.
    *
-   * @param signal nobody waits any longer
+   * @param signal nobody waits any longer; what the node may still send of it does not leave
    * @throws EmotionError `fallback.source-gone` when the node does not run
    */
   async send(node: string, message: FlowMessage, signal: AbortSignal): Promise<void> {
@@ -91,7 +105,11 @@ export class Resender {
           },
           fail: reject,
         });
-        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+        const abandon = (): void => {
+          this.#abandon(number);
+          reject(signal.reason as Error);
+        };
+        signal.addEventListener('abort', abandon, { once: true });
         target.receive(copy);
       });
     } finally {
@@ -105,20 +123,28 @@ export class Resender {
    * waits for it is told.
    */
   settleOwn(message: FlowMessage, node: string, error: unknown): boolean {
-    if (attemptOf(message)?.owner !== this.#owner || attemptOf(message)?.node !== node)
-      return false;
-    this.#pendingOf(message, node)?.fail(error);
+    const attempt = this.#ownAttempt(message, node);
+    if (attempt === undefined) return false;
+    this.#pending.get(attempt.number)?.fail(error);
     return true;
   }
 
   close(): void {
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
   }
 
-  #pendingOf(message: object, node: string): Pending | undefined {
+  #abandon(number: number): void {
+    this.#abandoned.add(number);
+    if (this.#abandoned.size <= MOST_ABANDONED) return;
+    for (const oldest of this.#abandoned) {
+      this.#abandoned.delete(oldest);
+      break;
+    }
+  }
+
+  #ownAttempt(message: object, node: string): Attempt | undefined {
     const attempt = attemptOf(message);
-    if (attempt?.owner !== this.#owner || attempt.node !== node) return undefined;
-    return this.#pending.get(attempt.number);
+    return attempt?.owner === this.#owner && attempt.node === node ? attempt : undefined;
   }
 }
 

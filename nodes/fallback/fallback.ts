@@ -35,12 +35,22 @@ interface FallbackDefinition extends NodeDef {
   maxPending?: number | string;
 }
 
+interface CompleteEvent {
+  readonly msg: object;
+  readonly error?: unknown;
+  readonly node: { readonly id: string };
+}
+
+interface SendEvent {
+  readonly msg: object;
+  readonly source: { readonly id: string };
+}
+
 /** The part of `RED.hooks` that is needed; its types are not published. */
 interface Hooks {
-  add(
-    name: string,
-    listener: (event: { msg: object; error?: unknown; node: { id: string } }) => void,
-  ): void;
+  add(name: string, listener: (event: CompleteEvent) => void): void;
+  /** What returns false keeps the messages from leaving. */
+  add(name: string, listener: (events: readonly SendEvent[]) => false | undefined): void;
   remove(name: string): void;
 }
 
@@ -57,7 +67,7 @@ export default function register(RED: Runtime): void {
   function EmotionFallback(this: Node, definition: FallbackDefinition): void {
     RED.nodes.createNode(this, definition);
     const host = propertyHost(RED.util, this);
-    const life = `${this.id}-${(lives += 1)}`;
+    const life = `${this.id.replace(/\W/g, '-')}-${(lives += 1)}`;
     const models = new FallbackModels(registry, {
       text: modelId(definition.textModel, 'fallback-text'),
       audio: modelId(definition.audioModel, 'fallback-audio'),
@@ -93,6 +103,7 @@ export default function register(RED: Runtime): void {
         {
           nodeOf: (id) => RED.nodes.getNode(id),
           onComplete: (listener) => watchCompletions(RED.hooks, life, listener),
+          onSend: (maySend) => watchSends(RED.hooks, life, maySend),
           clone: (message) => RED.util.cloneMessage(message),
         },
         life,
@@ -125,9 +136,21 @@ function watchCompletions(
   listener: (completion: Completion) => void,
 ): () => void {
   const name = `onComplete.emotion-fallback-${life}`;
-  hooks.add(name, ({ msg, error, node }) => {
+  hooks.add(name, ({ msg, error, node }: CompleteEvent) => {
     listener({ message: msg, error, node: node.id });
   });
+  return () => hooks.remove(name);
+}
+
+function watchSends(
+  hooks: Hooks,
+  life: string,
+  maySend: (message: object, node: string) => boolean,
+): () => void {
+  const name = `onSend.emotion-fallback-${life}`;
+  hooks.add(name, (events: readonly SendEvent[]) =>
+    events.every(({ msg, source }) => maySend(msg, source.id)) ? undefined : false,
+  );
   return () => hooks.remove(name);
 }
 

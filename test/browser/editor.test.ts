@@ -363,4 +363,15 @@ describe('the editor', function () {
     expect(configs).to.include({ gone: false });
     await nodeRed.deploy(flows);
   });
+
+  it('marks an inference whose errors nobody catches', async () => {
+    const { page, problems } = await openEditor('en-US');
+    await page.evaluate(() => RED.workspaces.add());
+    const id = await dragIn(page, 'emotion-infer', 300, 200);
+    await page.waitForSelector(`[id="${id}"] .emotion-uncaught:not(.hide)`, { timeout: 10_000 });
+    await dragIn(page, 'catch', 300, 320);
+    await page.waitForSelector(`[id="${id}"] .emotion-uncaught.hide`, { timeout: 10_000 });
+    expect(problems).to.deep.equal([]);
+    await page.close();
+  });
 });

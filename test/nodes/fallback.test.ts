@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Result } from '../../lib/emotion/result';
-import { safetensorsFile } from '../resilience/safetensors-file';
+import { writeFallbackModel } from './fallback-model';
 import { Flow, type FlowNodeDefinition, type Outcome } from './harness';
 import type { ShakyMessage } from './shaky-node';
 
@@ -33,7 +32,7 @@ describe('emotion-fallback', () => {
   let emotionModelFolder: string;
   before(async () => {
     emotionModelFolder = await mkdtemp(join(tmpdir(), 'emotion-fallback-'));
-    await writeModel(emotionModelFolder, 'always-happy');
+    await writeFallbackModel(emotionModelFolder, 'always-happy');
   });
   afterEach(() => flow.stop());
   after(() => rm(emotionModelFolder, { recursive: true }));
@@ -79,6 +78,14 @@ describe('emotion-fallback', () => {
     await start({ attempts: 1 });
     const outcome = await send({ how: 'silent' });
     expect(result(outcome).fallback).to.deep.equal({ reason: 'engine.timeout', attempts: 1 });
+  });
+
+  it('keeps an attempt that it no longer waits for from answering a second time', async () => {
+    await start({ attempts: 1 });
+    const outcome = await send({ how: 'late' });
+    expect(result(outcome).fallback?.reason).to.equal('engine.timeout');
+    await sleep(600);
+    expect(outcome.sent).to.have.length(1);
   });
 
   it('does not send again what cannot succeed', async () => {
@@ -187,43 +194,3 @@ describe('emotion-fallback', () => {
     for (const { sent, caught } of outcomes) expect(sent.length + caught.length).to.equal(1);
   });
 });
-
-/** A text model with a single answer. */
-async function writeModel(parent: string, id: string): Promise<void> {
-  const features = 64;
-  const specification = {
-    schema: 1,
-    id,
-    modality: 'text',
-    labels: ['happy', 'sad'],
-    input: { kind: 'ngrams', blocks: [{ analyzer: 'char', range: [1, 1], features }] },
-    temperature: 1,
-  };
-  const bytes = safetensorsFile(
-    {
-      weight: { shape: [features, 2], data: new Float32Array(features * 2) },
-      bias: { shape: [2], data: Float32Array.of(1, 0) },
-    },
-    { emotion: JSON.stringify(specification) },
-  );
-  await mkdir(join(parent, id));
-  await writeFile(join(parent, id, 'model.safetensors'), bytes);
-  await writeFile(
-    join(parent, id, 'model.yaml'),
-    JSON.stringify({
-      schema: 1,
-      id,
-      version: '1.0.0',
-      title: { en: 'Always happy', zh: '总是高兴' },
-      modality: 'text',
-      architecture: 'logistic-regression',
-      labels: specification.labels,
-      weights: {
-        path: 'model.safetensors',
-        sha256: createHash('sha256').update(bytes).digest('hex'),
-        bytes: bytes.length,
-      },
-      licence: { weights: 'none', data: 'none' },
-    }),
-  );
-}

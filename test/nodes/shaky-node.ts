@@ -4,8 +4,9 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 export interface ShakyMessage extends NodeMessage {
   /** How often it fails before it goes through. */
   failures?: number;
-  /** `done`: by the message; `report`: with an error of its own, then done; `throw`; `silent`: with an error once, then never. */
-  how?: 'done' | 'report' | 'throw' | 'silent';
+  /** `done`: by the message; `report`: with an error of its own, then done; `throw`; `silent`: with an error once, then never; `late`:
+   * with an error once, then it goes through after half a second. */
+  how?: 'done' | 'report' | 'throw' | 'silent' | 'late';
   code?: string;
 }
 
@@ -25,7 +26,14 @@ export function registerShaky(RED: NodeAPI): void {
       }
       const error = Object.assign(new Error(`attempt ${times}`), { code });
       if (how === 'throw') throw error;
-      if (how === 'done' || (how === 'silent' && times === 1)) done(error);
+      if (how === 'late' && times > 1) {
+        setTimeout(() => {
+          send(message);
+          done();
+        }, 500);
+        return;
+      }
+      if (how === 'done' || ((how === 'silent' || how === 'late') && times === 1)) done(error);
       if (how === 'report') {
         this.error(error, message);
         done();
