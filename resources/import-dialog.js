@@ -101,9 +101,12 @@ window.emotionImport = (() => {
         this.folderRow,
         $('<div class="form-row"></div>').append(this.look),
         this.proposal,
-        $('<div class="form-row emotion-import-progress"></div>').append(this.bar, this.state),
-        this.problem,
-        $('<div class="form-row"></div>').append(this.start, ' ', this.cancel),
+        $('<div class="emotion-import-actions"></div>').append(
+          this.bar,
+          this.state,
+          this.problem,
+          $('<div></div>').append(this.start, ' ', this.cancel),
+        ),
       );
 
       this.from.on('change', () => this.toggleSource()).trigger('change');

@@ -25,7 +25,7 @@ export type RuleWeights = Readonly<Partial<Record<RuleName, number>>>;
 export const DEFAULT_RULES: Readonly<Record<RuleName, number>> = {
   negation: 4,
   degree: 0.5,
-  contrast: 2,
+  contrast: 0,
   emoji: 3,
   question: 1.5,
   irony: 4,
@@ -136,6 +136,9 @@ type Rule = (nudges: Nudges, cues: readonly RuleCue[], context: Context) => void
 /** A longer text says more than one construction does. */
 const MOST_WORDS = 24;
 
+/** Emotions whose signs are hardly ever added to something neutral. */
+const OUTCRIES: ReadonlySet<Emotion> = new Set(['angry', 'fear']);
+
 /** 1 pleasant, −1 unpleasant, 0 neither. */
 const POLARITY: Readonly<Record<Emotion, -1 | 0 | 1>> = {
   neutral: 0,
@@ -176,7 +179,8 @@ const RULES: Readonly<Record<RuleName, Rule>> = {
     // Tears of joy; an emotion that is put into words as well.
     const unclear = label === 'sad' || sentences.some((one) => says(top, one));
     const against = POLARITY[label!] * POLARITY[top] < 0 && !unclear;
-    if (top === 'neutral' || against) nudges[label!] += label === 'happy' && !against ? 0.5 : 1;
+    if (against || (top === 'neutral' && OUTCRIES.has(label!))) nudges[label!] += 1;
+    else if (top === 'neutral') nudges[label!] += 0.3;
   },
   irony(nudges, cues, { sentences, top }) {
     if (top !== 'happy' && !(top === 'surprise' && cues.some(({ cue }) => /surprise/.test(cue)))) {

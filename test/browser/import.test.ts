@@ -88,6 +88,22 @@ describe('the import dialog', function () {
     await page.$eval(selector, (element) => (element as unknown as { click(): void }).click());
   }
 
+  /** Opening a tray moves the focus: keys that are typed meanwhile would go astray. */
+  async function fill(page: Page, selector: string, value: string): Promise<void> {
+    await page.$eval(
+      selector,
+      (element, text) => {
+        const input = element as unknown as {
+          value: string;
+          dispatchEvent(event: object): boolean;
+        };
+        input.value = text;
+        input.dispatchEvent(new Event('input', { bubbles: true }));
+      },
+      value,
+    );
+  }
+
   const said = (page: Page, selector: string): Promise<string> =>
     page.$eval(
       selector,
@@ -121,15 +137,12 @@ describe('the import dialog', function () {
       const { page, problems } = await openDialog(language);
       const problem = '.emotion-import .emotion-model-problem';
 
-      await page.type('#emotion-import-hub-id', 'owner/nothing');
-      await page.type('#emotion-import-endpoint', server.origin);
+      await fill(page, '#emotion-import-hub-id', 'owner/nothing');
+      await fill(page, '#emotion-import-endpoint', server.origin);
       await click(page, '#emotion-import-look');
       await shows(page, problem, /owner\/nothing/);
 
-      await page.$eval('#emotion-import-hub-id', (input) => {
-        (input as unknown as { value: string }).value = '';
-      });
-      await page.type('#emotion-import-hub-id', repository);
+      await fill(page, '#emotion-import-hub-id', repository);
       await click(page, '#emotion-import-look');
       await page.waitForSelector('.emotion-import-labels');
       const meanings = await page.$$eval('.emotion-import-labels select', (selects) =>
