@@ -23,15 +23,15 @@ describe('applyRules', () => {
     cutter = await loadJieba();
   });
 
-  it('applies every rule by default', () => {
-    expect(DEFAULT_RULES).to.have.all.keys(
+  it('applies by default what was measured to cost no model a point', () => {
+    const applied = Object.entries(DEFAULT_RULES).filter(([, weight]) => weight > 0);
+    expect(applied.map(([rule]) => rule)).to.have.members([
       'negation',
       'degree',
-      'contrast',
       'emoji',
       'question',
       'irony',
-    );
+    ]);
     const { scores, rules } = applyRules({ happy: 0.7, sad: 0.3 }, features('very happy'));
     expect(rules).to.deep.equal(['degree']);
     expect(scores.happy).to.be.above(0.7);
@@ -106,9 +106,9 @@ describe('applyRules', () => {
 
   it('each rule can be switched off', () => {
     const before: Scores = { ...even, happy: 0.3 };
-    const text = features('I was happy but now I am sad 😡');
-    expect(applyRules(before, text).rules).to.deep.equal(['contrast']);
-    expect(applyRules(before, text, { ...DEFAULT_RULES, contrast: 0 }).rules).to.deep.equal([]);
+    const text = features('not happy');
+    expect(applyRules(before, text).rules).to.deep.equal(['negation']);
+    expect(applyRules(before, text, { ...DEFAULT_RULES, negation: 0 }).rules).to.deep.equal([]);
   });
 
   it('multiplies the odds by e to the weight: not happy, sad 0.4', () => {
