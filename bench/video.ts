@@ -1,5 +1,8 @@
+import type { FaceFinder } from '../lib/video/face-finder';
+import { NetFaceFinder } from '../lib/video/face-finder';
 import { FaceReader } from '../lib/video/face-reader';
 import { openFaceNets } from '../lib/video/open-face-nets';
+import { openTensorFlowFaces } from '../lib/video/tensorflow-faces';
 import { drawFaces } from '../test/video/drawn-face';
 import { figure, median, type BenchRow, type RowGroup } from './row';
 
@@ -10,6 +13,9 @@ const SIZES = [
   [640, 360],
   [1280, 720],
 ] as const;
+
+/** Where TensorFlow.js was installed; without it, its rows are left out. */
+const TENSORFLOW = process.env['EMOTION_TENSORFLOW'];
 
 /** Median milliseconds of a call. */
 async function timed(call: () => Promise<unknown>): Promise<number> {
@@ -22,23 +28,33 @@ async function timed(call: () => Promise<unknown>): Promise<number> {
   return median(times);
 }
 
+async function rowsOf(name: string, finder: () => FaceFinder): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const [width, height] of SIZES) {
+    const picture = drawFaces(width, height, [{ x: width / 2, y: height / 2, size: height / 4 }]);
+    const still = new FaceReader(finder());
+    const clip = new FaceReader(finder());
+    let time = 0;
+    const stillMs = await timed(() => still.readStill(picture));
+    const frameMs = await timed(() => clip.read(picture, (time += 0.04)));
+    rows.push({
+      name: `${name}, ${width} × ${height}`,
+      columns: { 'ms a still': figure(stillMs), 'ms a frame of a clip': figure(frameMs) },
+    });
+  }
+  return rows;
+}
+
 async function measure(): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const web of [false, true]) {
     const nets = await openFaceNets({ web });
-    for (const [width, height] of SIZES) {
-      const picture = drawFaces(width, height, [{ x: width / 2, y: height / 2, size: height / 4 }]);
-      const still = new FaceReader(nets);
-      const clip = new FaceReader(nets);
-      let time = 0;
-      const stillMs = await timed(() => still.readStill(picture));
-      const frameMs = await timed(() => clip.read(picture, (time += 0.04)));
-      rows.push({
-        name: `${nets.runtime}, ${width} × ${height}`,
-        columns: { 'ms a still': figure(stillMs), 'ms a frame of a clip': figure(frameMs) },
-      });
-    }
+    rows.push(...(await rowsOf(nets.runtime, () => new NetFaceFinder(nets))));
     await nets.close();
+  }
+  if (TENSORFLOW !== undefined) {
+    const tensorFlow = await openTensorFlowFaces({ folders: [TENSORFLOW] });
+    rows.push(...(await rowsOf('TensorFlow.js, WebAssembly', () => tensorFlow.finder({}))));
   }
   return rows;
 }
