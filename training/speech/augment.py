@@ -6,6 +6,7 @@ geometry. What cannot be done to a picture (rooms, codecs, resampling) is render
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -102,9 +103,10 @@ def colour(
     )
 
 
-def narrow(pictures: Tensor, random: np.random.Generator) -> Tensor:
-    """A channel with less bandwidth: 50 to 400 Hz below, 3 to 7 kHz above, 20 to 80 dB an octave outside;
-    in half of the rows nothing above 3.4 to 4 kHz, as in a telephone call.
+def narrow(pictures: Tensor, random: np.random.Generator, calls: float = 0.0) -> Tensor:
+    """A channel with less bandwidth: 50 to 400 Hz below, 3 to 7 kHz above, 20 to 80 dB an octave outside.
+
+    A share `calls` of the rows are telephone calls: nothing above 3.4 to 4 kHz is left of them.
     """
     rows = len(pictures)
     centres = hz_of(np.linspace(mel_of(MIN_HZ), mel_of(MAX_HZ), BANDS + 2)[1:-1])
@@ -115,9 +117,10 @@ def narrow(pictures: Tensor, random: np.random.Generator) -> Tensor:
         0, np.log2(centres / high)
     )
     loss = slope * octaves
-    # Half of them are calls: nothing is left above what the line carries.
-    call = random.random((rows, 1)) < 0.5
-    loss = np.where(call & (centres > random.uniform(3400, 4000, (rows, 1))), 200, loss)
+    if calls > 0:
+        call = random.random((rows, 1)) < calls
+        edge = random.uniform(3400, 4000, (rows, 1))
+        loss = np.where(call & (centres > edge), 200, loss)
     return (pictures - torch.from_numpy(loss).float().unsqueeze(-1)).clamp_min(FLOOR_DB)
 
 
@@ -169,7 +172,11 @@ def augmented(pictures: Tensor, rows: Source) -> Tensor:
     if len(noisy):
         ratio = torch.from_numpy(random.uniform(5, 30, len(noisy))).float()
         pictures[noisy] = add_noise(pictures[noisy], rows.noises(len(noisy)), ratio)
-    for change, chance in ((narrow, strength["narrow"]), (ring, strength["room"])):
+    calls = strength.get("calls", 0.0)
+    for change, chance in (
+        (partial(narrow, calls=calls), strength["narrow"]),
+        (ring, strength["room"]),
+    ):
         chosen = np.flatnonzero(random.random(size) < chance)
         if len(chosen):
             pictures[chosen] = change(pictures[chosen], random)

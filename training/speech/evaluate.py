@@ -289,17 +289,19 @@ def cross_blended(
     return Predictions(first.utterances, logits), best_share(first, second), shares
 
 
-def calibration(found: Predictions) -> dict[str, float]:
+def calibration(found: Predictions, corpora_alike: bool = False) -> dict[str, float]:
     """Temperature on all held-out predictions, and ECE with temperatures fitted on the other folds.
 
-    Each corpus counts alike when a temperature is fitted. `ece` is over all utterances, each answered
+    Each utterance, or each corpus, counts alike when a temperature is fitted. `ece` is over all utterances, each answered
     within its corpus' classes; `open` with all seven labels to choose from.
     """
     gold = np.array([u.label for u in found.utterances])
     folds = np.array([u.fold for u in found.utterances])
     corpora = np.array([u.corpus for u in found.utterances])
     allowed = np.stack([class_mask(u.corpus) for u in found.utterances])
-    weights = np.array([1 / (corpora == c).sum() for c in corpora])
+    weights = np.ones(len(gold))
+    if corpora_alike:
+        weights = np.array([1 / (corpora == c).sum() for c in corpora])
     logits = found.logits["clean"]
     seven_gold = np.where(gold == CALM, NEUTRAL, gold)
     result = {"temperature": fit_temperature(logits, gold, allowed, weights)}

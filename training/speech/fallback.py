@@ -292,7 +292,10 @@ def main() -> None:
     fold = np.array([u.fold for u in utterances])
     splits = [(everybody[fold != f], everybody[fold == f]) for f in range(1, FOLDS + 1)]
     found = held_out(utterances, copies, names, arguments.penalty, splits)
-    result = {"table": table(found), "calibration": calibration(found)}
+    result = {
+        "table": table(found),
+        "calibration": calibration(found, corpora_alike=True),
+    }
     if arguments.without:
         corpus = np.array([u.corpus for u in utterances])
         splits = [(everybody[corpus != c], everybody[corpus == c]) for c in CORPORA]

@@ -97,6 +97,10 @@ def test_a_narrow_channel_keeps_the_middle_and_loses_the_ends(random) -> None:
     middle = int(np.argmin(np.abs(hz_of(edges[1:-1]) - 1500)))
     assert torch.allclose(heard[:, middle], pictures[:, middle])
     assert (heard[:, -1] < -30).all() and heard.min() >= -100
+    call = narrow(pictures, random, calls=1)
+    above = hz_of(edges[1:-1]) > 4000
+    assert (call[:, torch.from_numpy(above)] == -100).all()
+    assert torch.allclose(call[:, middle], pictures[:, middle])
 
 
 def test_a_room_rings_on_and_only_adds(random) -> None:
