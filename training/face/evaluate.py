@@ -4,7 +4,8 @@
     python -m training.face.evaluate models/face-cnn-lstm sequences --data DIR
 
 Sets: `fer2013` (official test), `validation`, `robustness` (the test under bad light, blur and
-compression), `posed` (CK+'s last three frames as clips), `motion` (clips made from FER2013's
+compression), `ck48` (single frames of CK+, whose people the trunk never saw), `posed` (CK+'s last three
+frames as clips; the temporal head was trained on such), `motion` (clips made from FER2013's
 validation stills; needs `read_landmarks`), `sequences` (whole CK+ sequences as MP4 files, decoded,
 faces found and cut out, clips classified). Numbers are written to `runs/face/evaluation/<model>.json`.
 """
@@ -150,20 +151,31 @@ def sequences(model: Path, folder: Path, rate: int, precision: str | None) -> tu
         return predict(model, lines, len(found), precision), labels
 
 
-def evaluate(model: Path, name: str, data: Path, runs: Path, precision: str | None) -> dict[str, dict]:
-    """Results of one set by the name that the card gives them."""
+def some(part: fer2013.Part, rows: int | None) -> fer2013.Part:
+    """A random part of the rows, the same each time."""
+    chosen = np.random.default_rng(0).permutation(len(part.images))[:rows]
+    return fer2013.Part(part.images[chosen], part.targets[chosen], part.names[chosen])
+
+
+def evaluate(
+    model: Path, name: str, data: Path, runs: Path, precision: str | None, rows: int | None = None
+) -> dict[str, dict]:
+    """Results of one set by the name that the card gives them; of `rows` random rows of it."""
     fer = data / "face/fer2013"
     if name in ("fer2013", "validation"):
-        part = fer2013.read_zip(fer / ("test.zip" if name == "fer2013" else "validation.zip"))
+        part = some(fer2013.read_zip(fer / ("test.zip" if name == "fer2013" else "validation.zip")), rows)
         return {name: scores(name, stills(model, part.images, precision), part.labels)}
     if name == "robustness":
-        part = fer2013.read_zip(fer / "test.zip")
+        part = some(fer2013.read_zip(fer / "test.zip"), rows)
         out = {}
         for condition, change in CONDITIONS.items():
             random = np.random.default_rng(1)
             images = np.stack([np.clip(change(i, random), 0, 255).astype(np.uint8) for i in part.images])
             out[condition] = scores(condition, stills(model, images, precision), part.labels)
         return out
+    if name == "ck48":
+        frames = ck48.load(data / "face/ck48")
+        return {name: scores(name, stills(model, frames.images, precision), frames.labels)}
     if name == "posed":
         frames = ck48.load(data / "face/ck48")
         triples = ck48.triples(frames)
@@ -172,7 +184,7 @@ def evaluate(model: Path, name: str, data: Path, runs: Path, precision: str | No
     if name == "motion":
         from .clip_data import held_out, material
 
-        clips, labels = held_out(material(data, runs))
+        clips, labels = held_out(material(data, runs), rows)
         lines = (crop_line(i, clip[:, 0].numpy()) for i, clip in enumerate(clips))
         return {name: scores(name, predict(model, lines, len(clips), precision), labels.numpy())}
     if name == "sequences":
@@ -191,11 +203,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("EMOTION_DATA"))
     parser.add_argument("--runs", type=Path, default=Path("runs/face"))
     parser.add_argument("--precision")
+    parser.add_argument("--rows", type=int, help="so many random rows of a set, where it is large")
     arguments = parser.parse_args()
     kept = ROOT / "runs/face/evaluation" / f"{arguments.model.resolve().name}.json"
     results = json.loads(kept.read_text()) if kept.exists() else {}
     for name in arguments.sets:
-        found = evaluate(arguments.model, name, Path(arguments.data), arguments.runs, arguments.precision)
+        found = evaluate(arguments.model, name, Path(arguments.data), arguments.runs, arguments.precision, arguments.rows)
         results.update(found)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(results, indent=1))

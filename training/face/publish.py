@@ -27,6 +27,10 @@ PROTOCOLS = {
     "sequences at 10 fps": (
         "CK+ sequences", "held-out subjects", "the same at 10 fps, so that every frame is looked at",
     ),
+    "ck48": (
+        "CK+, last three frames", "all 96 subjects", ("807 single pictures, seven answers, no neutral among the "
+        "labels; no picture of CK+ reached the weights that a single picture uses"),
+    ),
     "motion": ("FER2013, synthesised motion", "validation", "a clip of 16 frames made out of each still"),
 }  # fmt: skip
 

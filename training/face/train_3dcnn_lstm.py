@@ -125,7 +125,7 @@ def main() -> None:
         if arguments.minutes:
             elapsed = time.time() - started
             left = max(0.0, arguments.minutes * 60 - elapsed) / (elapsed / (state["step"] - first))
-        state["done"] += (1 - state["done"]) / max(1.0, left) if left >= 1 else 1
+        state["done"] = state["done"] + (1 - state["done"]) / left if left > 1 else 1.0
         if state["step"] % arguments.save == 0 or state["done"] >= 1:
             accuracy, nll = score(averaged, clips[some], labels[some])
             print(
