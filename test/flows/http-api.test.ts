@@ -8,7 +8,7 @@ import { Specification, type Method } from './specification';
 
 describe('the HTTP API', function () {
   this.timeout(120_000);
-  const specification = new Specification(['/emotion', '/emotion/text', '/emotion/models']);
+  const specification = new Specification(['get /emotion', '/emotion/text', '/emotion/models']);
   let nodeRed: NodeRed;
   let slow: string;
   before(async () => {

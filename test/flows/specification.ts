@@ -32,20 +32,20 @@ export class Specification {
   readonly #openApi: OpenApi;
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true });
 
-  /** @param paths the paths that this suite is to see every answer of */
+  /** @param paths the paths that this suite is to see every answer of, all methods or as `get /emotion` */
   constructor(paths: readonly string[]) {
     this.#openApi = parse(
       readFileSync(join(packageRoot(), 'docs/openapi.yaml'), 'utf8'),
     ) as OpenApi;
     this.#ajv.addSchema({ $id: 'https://emotion.test/openapi', ...this.#openApi });
     this.unseen = new Set(
-      Object.entries(this.#openApi.paths)
-        .filter(([path]) => paths.includes(path))
-        .flatMap(([path, methods]) =>
-          Object.entries(methods).flatMap(([method, { responses }]) =>
+      Object.entries(this.#openApi.paths).flatMap(([path, methods]) =>
+        Object.entries(methods)
+          .filter(([method]) => paths.includes(path) || paths.includes(`${method} ${path}`))
+          .flatMap(([method, { responses }]) =>
             Object.keys(responses).map((status) => `${method} ${path} ${status}`),
           ),
-        ),
+      ),
     );
   }
 

@@ -39,14 +39,14 @@ def split(
     corpus = np.array([g.partition("/")[0] for g in table.group])
     bounds = np.cumsum(shares)[:-1]
     for name in np.unique(corpus):
-        mine = corpus == name
-        groups = random.permutation(np.unique(table.group[mine]))
-        sizes = np.array([(table.group == g).sum() for g in groups])
+        mine = np.flatnonzero(corpus == name)
+        groups, group = np.unique(table.group[mine], return_inverse=True)
+        order = random.permutation(len(groups))
+        sizes = np.bincount(group)[order]
         middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-        for group, side in zip(
-            groups, np.searchsorted(bounds, middle, side="right"), strict=True
-        ):
-            part[table.group == group] = side
+        side = np.empty(len(groups), dtype=int)
+        side[order] = np.searchsorted(bounds, middle, side="right")
+        part[mine] = side[group]
     return [table.rows(part == k) for k in range(len(shares))]
 
 

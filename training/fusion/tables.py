@@ -1,8 +1,10 @@
 """Held-out outputs of the models of single modalities: what they said, and what was right.
 
 A table is an `.npz` file with `label` int `[n]` (index into the seven), `scores` float `[n, 7]`
-(calibrated, sum 1), `known` bool `[n, 7]` (labels that the model has) and `group` str `[n]`: the
-speaker, the dialogue or the part of the corpus that must not be on both sides of a split.
+(calibrated, sum 1), `known` bool `[n, 7]` (labels that the model has) and `group` str `[n]`: corpus
+or part, a slash, and what must not be on both sides of a split. For text that is the dialogue. For
+sound and pictures it is the row: the models that gave the outputs have never heard the speakers, nor
+seen the pictures.
 
     python -m training.fusion.tables text --model models/text-zh-bert --out runs/fusion
     python -m training.fusion.tables audio --runs runs/speech --out runs/fusion
@@ -145,7 +147,7 @@ def audio_table(data: Path, runs: Path, name: str) -> Table:
         )
         scores[test] = heard[:, : len(EMOTIONS)]
     label = np.where(gold == LABELS.index("calm"), LABELS.index("neutral"), gold)
-    groups = np.array([f"{u.corpus}/{u.speaker}" for u in found.utterances])
+    groups = np.array([f"{u.corpus}/{i}" for i, u in enumerate(found.utterances)])
     return Table(label, scores, np.ones_like(scores, dtype=bool), groups)
 
 
@@ -153,7 +155,7 @@ def video_table(path: Path) -> Table:
     """A face model on the validation and test parts of FER2013: `label`, `scores`, `part`."""
     with np.load(path, allow_pickle=False) as stored:
         scores, label, part = stored["scores"], stored["label"], stored["part"]
-    groups = np.array([f"{p}/{i // 50}" for i, p in enumerate(part)])
+    groups = np.array([f"{p}/{i}" for i, p in enumerate(part)])
     return Table(label, scores, np.ones_like(scores, dtype=bool), groups)
 
 

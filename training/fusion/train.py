@@ -4,8 +4,8 @@
 
 The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
 picture and all together. The pairing is sampled: of each modality a real, held-out output of our own
-model on a row with that label is drawn. Groups (dialogues, speakers, parts) of a table are on one
-side only: training, development or test.
+model on a row with that label is drawn. Groups of a table (dialogues; rows of sound and pictures) are
+on one side only: training, development or test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from training.text.labels import EMOTIONS
 from training.text.metrics import expected_calibration_error, report
 
 #: Draws of the training events; each shows another subset of the modalities.
-DRAWS = 8
+DRAWS = 6
 EPOCHS = 12
 NAMES = ("scores", "present", "joint")
 
@@ -121,7 +121,7 @@ def pools(
     tables: dict[str, Table], random: np.random.Generator
 ) -> dict[str, dict[str, Table]]:
     """Tables of each side. Text of EmotionTalk's test dialogues is for the test; of the others one
-    half of the dialogues is for training, one for development. Sound and picture by speaker or part."""
+    half of the dialogues is for training, one for development. Sound and pictures by row."""
     sides: dict[str, dict[str, Table]] = {"train": {}, "dev": {}, "test": {}}
     for modality, table in tables.items():
         if modality == "audio":
