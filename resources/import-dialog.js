@@ -2,7 +2,6 @@
 
 /** The dialog that imports a model, opened from the one of emotion-model. */
 window.emotionImport = (() => {
-  const editor = window.emotionEditor;
   const NAMESPACE = '@emowire/node-red-emotion/emotion-model';
   const EMOTIONS = ['neutral', 'happy', 'sad', 'angry', 'fear', 'disgust', 'surprise'];
   const POLL_MS = 400;
@@ -348,7 +347,8 @@ window.emotionImport = (() => {
     }
 
     fail(response) {
-      this.problem.text(editor.requestError(response));
+      // Scripts are loaded in any order: the other one is there by now, not before.
+      this.problem.text(window.emotionEditor.requestError(response));
     }
 
     close() {
