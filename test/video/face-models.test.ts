@@ -50,7 +50,7 @@ const seen = (crop: Float32Array): Face => ({
   quality: QUALITY,
 });
 
-for (const id of ['face-cnn-lstm']) {
+for (const id of ['face-cnn-lstm', 'face-3dcnn-lstm']) {
   describe(`models/${id}`, function () {
     this.timeout(60_000);
     let model: InstalledModel;

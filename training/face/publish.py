@@ -17,7 +17,7 @@ from .frontend import ROOT
 # Set → data set, split, how it was measured.
 PROTOCOLS = {
     "fer2013": (
-        "FER2013", "test", ("official test part (3,589 pictures), crops as they are, single network as shipped; "
+        "FER2013", "test", ("{rows} pictures of the official test part, crops as they are, single network as shipped; "
         "training cleared of duplicates of the evaluation parts, selection and temperature on validation"),
     ),
     "sequences at 30 fps": (
@@ -45,7 +45,7 @@ def metrics(results: dict) -> list[dict]:
         for key, title in measured.items():
             entry = {
                 "name": title, "value": round(results[name][key], 4),
-                "dataset": dataset, "split": split, "protocol": protocol,
+                "dataset": dataset, "split": split, "protocol": protocol.format(rows=results[name]["rows"]),
             }
             if name == "fer2013" and key == "accuracy":
                 entry["headline"] = True
