@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { EMOTIONS, type Scores } from '../lib/emotion/labels';
 import type { Result } from '../lib/emotion/result';
+import { LocalEngine } from '../lib/engine/local-engine';
+import { fusionMethod } from '../lib/flow/fusion-method';
 import { KeyAligner } from '../lib/fusion/align-by-key';
 import { TimeAligner } from '../lib/fusion/align-by-time';
 import {
@@ -14,6 +17,8 @@ import { productOfExpertsMethod } from '../lib/fusion/product-of-experts';
 import { resultBytes } from '../lib/fusion/result-bytes';
 import { parseResult } from '../lib/fusion/validate';
 import { weightedVoteMethod } from '../lib/fusion/weighted-vote';
+import { loadModel } from '../lib/models/model';
+import { shippedModels } from '../lib/models/package-root';
 import { HashedNgrams } from '../lib/resilience/hashed-ngrams';
 import { figure, median, type BenchRow, type RowGroup } from './row';
 
@@ -64,7 +69,7 @@ async function timed(work: (i: number) => unknown, calls = EVENTS): Promise<numb
   return times;
 }
 
-/** Validation, fusion and joining of an event of three modalities, without ONNX Runtime. */
+/** Validation, fusion and joining of an event of three modalities, without and with ONNX Runtime. */
 export const fusion: RowGroup = {
   id: 'fusion',
   title: 'one event of three modalities',
@@ -110,15 +115,27 @@ export const fusion: RowGroup = {
       return last;
     };
 
+    const model = await loadModel(join(shippedModels(), 'fusion-attention'));
+    const engine = new LocalEngine(model, {});
+    await engine.ready();
+    const { method: inOnnx } = fusionMethod({
+      name: 'attention',
+      weights: {},
+      access: { infer: (_requested, task) => task(engine, model) },
+      registry: { list: () => Promise.resolve([]) },
+    });
+
     const measured: [string, number[]][] = [
       ['weighted vote', await timed(fusing(weightedVoteMethod()))],
       ['product of experts', await timed(fusing(productOfExpertsMethod()))],
       ['attention in JavaScript', await timed(fusing(attention))],
+      ['attention in ONNX Runtime', await timed(fusing(inOnnx), 1_000)],
       ['joined by key, attention', await timed(joinByKey)],
       ['joined by time, not fused', await timed(joinByTime)],
     ];
     byKey.close();
     byTime.close();
+    await engine.close();
     return rows(measured);
   },
 };
