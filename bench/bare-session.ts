@@ -28,7 +28,9 @@ export class BareSession {
 
   /** What a Function node needs: the session, a tensor's constructor, the model's tokenizer. */
   async forFunctionNode(): Promise<object> {
-    const { Tokenizer } = await import('@huggingface/tokenizers');
+    const { Tokenizer } = (await import('@huggingface/tokenizers')) as unknown as {
+      Tokenizer: new (tokenizer: object, config: object) => object;
+    };
     const { folder, manifest } = this.model;
     const json = await readFile(join(folder, manifest.files.tokenizer!.path), 'utf8');
     const tokenizer = new Tokenizer(JSON.parse(json) as object, {});

@@ -105,9 +105,7 @@ describe(`chaos during ${MESSAGES} messages`, function () {
       for (let index = 0; index < BURST; index += 1) {
         const isPicture = index < PICTURES_IN_A_BURST;
         const payload = isPicture ? picture : `so happy ${burst} ${index}`;
-        pending.push(
-          flow.sendUntilAnswered(isPicture ? 'faces' : 'words', { payload } as NodeMessage),
-        );
+        pending.push(flow.sendUntilAnswered(isPicture ? 'faces' : 'words', { payload }));
       }
       await sleep(400);
     }
