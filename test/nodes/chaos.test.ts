@@ -10,7 +10,7 @@ import { portrait } from '../video/face-files';
 import { writeFallbackModel } from './fallback-model';
 import { Flow, MODELS, type FlowNodeDefinition, type Outcome } from './harness';
 
-/** `EMOTION_CHAOS=5000 npx mocha dist/test/nodes/chaos.test.js` repeats the figure of the README. */
+/** `EMOTION_CHAOS=5000 npx mocha dist/test/nodes/chaos.test.js` is the full size. */
 const MESSAGES = Number(process.env.EMOTION_CHAOS ?? 150);
 const KILL_EVERY_MS = MESSAGES >= 2000 ? 2000 : 500;
 const BURST = 30;
