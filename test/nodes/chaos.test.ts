@@ -2,7 +2,6 @@ import { cp, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { NodeMessage } from 'node-red';
 import type { Result } from '../../lib/emotion/result';
 import { encodeJpeg } from '../../lib/video/annotate';
 import { childrenOf } from '../flows/node-red';
