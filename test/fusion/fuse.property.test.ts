@@ -66,7 +66,11 @@ const METHODS: readonly FusionMethod[] = [
   attentionMethod(
     attentionForward({
       ...layers,
-      value: { weight: wave(147, 0.53), bias: wave(21, 0.9), temperatures: [1.2, 1.1, 1, 0.9, 1, 1.1, 0.8] },
+      value: {
+        weight: wave(147, 0.53),
+        bias: wave(21, 0.9),
+        temperatures: [1.2, 1.1, 1, 0.9, 1, 1.1, 0.8],
+      },
     }),
   ),
 ];
