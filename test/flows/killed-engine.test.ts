@@ -25,7 +25,7 @@ const FLOW = [
     id: 'killed00000000c1',
     type: 'emotion-model',
     source: 'installed',
-    model: 'slow-text',
+    model: 'bench-encoder',
     maxBatch: 4,
     cacheEntries: 0,
     timeoutMs: 30_000,
@@ -34,7 +34,7 @@ const FLOW = [
   node('02', 'http response', []),
   node('03', 'function', ['04'], {
     func: `for (let number = 0; number < ${MESSAGES}; number += 1) {
-    node.send({ number, payload: 'a b c ' + number });
+    node.send({ number, payload: 'word '.repeat(100) + number });
     if (number % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 5));
 }`,
     outputs: 1,
@@ -68,7 +68,7 @@ describe('an engine that is killed again and again', function () {
   let nodeRed: NodeRed;
   before(async () => {
     nodeRed = await NodeRed.start({
-      models: { 'slow-text': 'slow-text', 'text-bilstm': 'tiny-text' },
+      models: { 'bench-encoder': 'bench-encoder', 'text-bilstm': 'tiny-text' },
     });
     const { flows } = await nodeRed.flows();
     await nodeRed.deploy([...flows, ...FLOW]);
