@@ -8,7 +8,8 @@ import { benchModel, postLength, posts } from './texts';
 
 const TEXTS = 512;
 const BATCH = 32;
-const ROUNDS = 3;
+const WARM_UP = 3;
+const ROUNDS = 7;
 const LONG_TEXTS = 200;
 const LONG_WORDS = 240;
 
@@ -56,12 +57,12 @@ export const flow: RowGroup = {
     const seconds = contenders.map((): number[] => []);
     const gaps: LoopGap[] = [];
     try {
-      // One round to warm up; then in turns, so that a slow moment of the machine hits all alike.
-      for (let round = 0; round <= ROUNDS; round += 1) {
+      // Until the compilers have settled; then in turns, so that a slow moment of the machine hits all alike.
+      for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
         for (const [index, [, run]] of contenders.entries()) {
           const from = performance.now();
           await run();
-          if (round > 0) seconds[index]!.push((performance.now() - from) / 1_000);
+          if (round >= WARM_UP) seconds[index]!.push((performance.now() - from) / 1_000);
         }
       }
       for (const [, , run] of contenders) gaps.push(await loopGap(run));
