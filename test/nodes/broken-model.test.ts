@@ -174,7 +174,7 @@ describe('a text flow whose model is broken', () => {
     await rm(folder, { recursive: true });
     flow = await Flow.start([model, preprocess, infer], { emotionModelFolder: models });
     const statuses = flow.statuses('infer');
-    await sleep(200);
+    for (let waited = 0; statuses.length === 0 && waited < 10_000; waited += 50) await sleep(50);
     expect(statuses.map((text) => text.length <= STATUS_LENGTH)).not.to.include(false);
     expect(statuses).to.deep.equal(['model not found']);
   });
