@@ -52,6 +52,9 @@ export const ERROR_CODES = {
   'fusion.time-unusable': { status: 422, transient: false },
   'fallback.source-gone': { status: 503, transient: false },
   'fallback.exhausted': { status: 503, transient: false },
+  'opinion.not-a-post': { status: 422, transient: false },
+  'opinion.results-mismatch': { status: 422, transient: false },
+  'opinion.rule-invalid': { status: 422, transient: false },
 } as const satisfies Record<string, { status: number; transient: boolean }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
