@@ -50,7 +50,7 @@ const inlineUnlisted = {
 };
 
 const inlined = new Set();
-for (const folder of ['dist/lib', 'dist/nodes']) {
+for (const folder of ['dist/lib', 'dist/nodes', 'dist/plugins']) {
   for (const file of await modulesToInline(join(root, folder))) {
     const { metafile, outputFiles } = await build({
       entryPoints: [file],

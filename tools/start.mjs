@@ -37,6 +37,20 @@ module.exports = {
   uiHost: '127.0.0.1',
   uiPort: process.env.PORT || 1880,
   // emotionModelFolder: '/path/to/more/models',
+
+  // Limits for whoever asks the flows over HTTP: docs/en/http-api.md.
+  emotionHttp: {
+    maxBytes: {
+      '/emotion': 100_000_000,
+      '/emotion/text': 1_000_000,
+      '/emotion/audio': 50_000_000,
+      '/emotion/video': 100_000_000,
+      '/opinion': 10_000_000,
+    },
+    requestsPerMinute: 0, // of one client; set it before others can reach this port
+  },
+  // httpNodeAuth: { user: 'user', pass: '…' }, // the hash that "npx node-red admin hash-pw" prints
+
   editorTheme: { tours: false },
   telemetry: { enabled: false, updateNotification: false },
 };

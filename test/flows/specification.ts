@@ -10,6 +10,11 @@ interface Media {
   readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
   readonly $ref?: string;
 }
+/** Answers that need settings of their own or a redeploy: http-guard.test.ts sees to them. */
+const OF_SETTINGS = ['Unauthorized', 'TooOften', 'Redeployed', 'Unanswered', 'Unexpected'].map(
+  (name) => `#/components/responses/${name}`,
+);
+
 export type Method = 'get' | 'post';
 interface OpenApi {
   readonly paths: Readonly<
@@ -43,7 +48,9 @@ export class Specification {
         Object.entries(methods)
           .filter(([method]) => paths.includes(path) || paths.includes(`${method} ${path}`))
           .flatMap(([method, { responses }]) =>
-            Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+            Object.entries(responses)
+              .filter(([, { $ref = '' }]) => !OF_SETTINGS.includes($ref))
+              .map(([status]) => `${method} ${path} ${status}`),
           ),
       ),
     );
@@ -77,7 +84,7 @@ export class Specification {
     const { content = {}, headers: promised = {} } = this.#answerOf(method, path, status);
     const type = headers.get('content-type')?.split(';')[0] ?? '';
     expect(Object.keys(content), `${method} ${path} ${status}: ${text}`).to.include(type);
-    const body: unknown = type === 'text/html' ? text : JSON.parse(text);
+    const body: unknown = type.startsWith('text/') ? text : JSON.parse(text);
     const validate = this.#validator(content[type]!.schema);
     expect(validate(body), JSON.stringify(validate.errors?.slice(0, 3))).to.equal(true);
     for (const [name, { required }] of Object.entries(promised)) {

@@ -1,0 +1,71 @@
+import type { Server } from 'node:http';
+import type { NodeAPI, NodeAPISettingsWithData } from 'node-red';
+import { readGuardOptions } from '../../lib/http/guard-options';
+import { RequestGuard, routeKey } from '../../lib/http/request-guard';
+
+interface Settings extends NodeAPISettingsWithData {
+  emotionHttp?: unknown;
+}
+
+/** What Node-RED tells with its events about flows that stop. */
+interface Stopped {
+  readonly type: 'full' | 'flows' | 'nodes';
+  readonly config: { readonly flows: readonly FlowNode[] };
+  readonly diff: Readonly<
+    Partial<Record<'changed' | 'removed' | 'linked' | 'rewired', readonly string[]>>
+  >;
+}
+
+interface FlowNode {
+  readonly id: string;
+  readonly type: string;
+  readonly method?: string;
+  readonly url?: string;
+}
+
+/** What Node-RED gives a plugin, as far as it is used here. */
+type PluginAPI = NodeAPI<Settings> & {
+  readonly plugins: { registerPlugin(id: string, definition: object): void };
+};
+
+/**
+ * Limits for whoever asks the flows over HTTP, from `emotionHttp` in settings.js; without that
+ * setting it does nothing.
+ */
+export default function register(RED: PluginAPI): void {
+  RED.plugins.registerPlugin('emotion-http-guard', { type: 'emotion-http-guard' });
+  const { emotionHttp } = RED.settings;
+  if (emotionHttp === undefined || emotionHttp === false) return;
+  const server = RED.server as Server | undefined;
+  if (!server) {
+    RED.log.warn('[emotion-http-guard] no HTTP server, so emotionHttp is not used');
+    return;
+  }
+  const { options, problems } = readGuardOptions(emotionHttp);
+  for (const problem of problems) RED.log.error(`[emotion-http-guard] ${problem}`);
+
+  const guard = new RequestGuard(options, () => RED.httpNode.path());
+  // Loaded with Node-RED, before its flows; a palette install comes when they run already.
+  if (!server.listening) guard.pause();
+  guard.attach(server);
+  RED.events.on('flows:stopping', () => guard.pause());
+  RED.events.on('flows:stopped', (stopped: Stopped) => guard.abandon(wasStopped(stopped)));
+  RED.events.on('flows:started', () => guard.resume());
+}
+
+/**
+ * Which routes lost the nodes that would have answered. Of "modified nodes" only the changed ones
+ * stop, and those fail what they hold; the wires around them live on.
+ */
+function wasStopped({ type, config, diff }: Stopped): (route: string) => boolean {
+  if (type === 'full') return () => true;
+  if (type === 'nodes') return () => false;
+  const { changed = [], removed = [], linked = [], rewired = [] } = diff;
+  const stopped = new Set([...changed, ...removed, ...linked, ...rewired]);
+  const routes = new Set(
+    config.flows
+      .filter((node) => node.type === 'http in' && stopped.has(node.id))
+      .map(({ method = '', url = '' }) => routeKey(method, url.startsWith('/') ? url : `/${url}`)),
+  );
+  return (route) => routes.has(route);
+}
