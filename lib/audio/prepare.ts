@@ -14,10 +14,11 @@ import { FrontEnd, sampleCount, type FrontEndOptions } from './log-mel';
 import { SILENCE_DB, summariseLoudness } from './loudness';
 import { normaliseFixed, normaliseUtterance, RunningNormaliser } from './normalise';
 import { pitch, summarisePitch } from './pitch';
+import { prosody, PROSODY_ROWS } from './prosody';
 import { cleanSamples, preEmphasis } from './samples';
 import { speechSpans, speechWithin, type SpeechScorer, type SpeechSpan } from './speech';
 import { spectrogramPng } from './spectrogram';
-import { STATISTICS_NAMES, STATISTICS_VERSION, utteranceStatistics } from './statistics';
+import { STATISTICS_NAMES, STATISTICS_VERSION, UtteranceMeasures } from './statistics';
 
 export interface PrepareAudioOptions {
   /** `skip`: windows without speech get no row. `keep`: every window gets one. Default `skip`. */
@@ -58,6 +59,7 @@ const CHANNEL_HALF_LIFE = 20;
  * | `log-mel` | `[windows, 1, bands, frames]` |
  * | `mfcc` | `[windows, coefficients · (1 + deltas), frames]` |
  * | `chroma` | `[windows, 12, frames]` |
+ * | `prosody` | `[windows, 4, frames]`, see `prosody` |
  * | `statistics` | `[windows, names]`, see `STATISTICS_NAMES`; what cannot be measured is 0 |
  *
  * @example
@@ -159,17 +161,18 @@ export class AudioPreparer {
 
     if (loudness.peakDb < SILENT_PEAK_DB || duration < SHORTEST) {
       const reason = loudness.peakDb < SILENT_PEAK_DB ? 'silence' : 'no-speech';
-      const features = this.features(clean, { loudness, replaced, spans: [], method: scorer.method, duration }); // prettier-ignore
+      const features = this.features(voiceOf(clean, loudness.meanDb), { loudness, replaced, spans: [], method: scorer.method, duration }); // prettier-ignore
       return this.empty(reason, [whole], about, features);
     }
 
     scorer.reset();
     const probabilities = await scorer.score(clean);
     const spans = speechSpans(probabilities, duration);
-    const features = this.features(clean, { loudness, replaced, spans, method: scorer.method, duration }); // prettier-ignore
+    const voice = voiceOf(clean, loudness.meanDb);
+    const features = this.features(voice, { loudness, replaced, spans, method: scorer.method, duration }); // prettier-ignore
 
     const padded = this.atLeastOneFrame(preEmphasis(clean, this.settings.preEmphasis));
-    const picture = this.analyse(padded, duration, options);
+    const picture = this.analyse(padded, voice, duration, options);
     const extra = this.extras(picture, options);
     const wanted =
       options.silence === 'keep'
@@ -183,7 +186,7 @@ export class AudioPreparer {
     return {
       modality: 'audio',
       model: this.model,
-      tensors: this.tensors(picture, wanted, clean),
+      tensors: this.tensors(picture, wanted, voice),
       segments: wanted.map(({ start, end }): SampleSegment => ({
         start: round(startTime + start),
         end: round(startTime + end),
@@ -223,7 +226,8 @@ export class AudioPreparer {
       end: Math.min(duration, span.end - heard.start),
     }));
     const spans = within.filter((span) => span.end > span.start);
-    const features = this.features(clean, { loudness, replaced, spans, method: heard.method, duration }); // prettier-ignore
+    const voice = voiceOf(clean, loudness.meanDb);
+    const features = this.features(voice, { loudness, replaced, spans, method: heard.method, duration }); // prettier-ignore
     const about: Source = { duration: round(duration), sampleRate: rate, ...source };
 
     const emphasised = preEmphasis(clean, this.settings.preEmphasis);
@@ -232,6 +236,7 @@ export class AudioPreparer {
     }
     const picture = this.analyse(
       this.atLeastOneFrame(emphasised),
+      voice,
       duration,
       options,
       (logMel, frames) => {
@@ -256,7 +261,7 @@ export class AudioPreparer {
     return {
       modality: 'audio',
       model: this.model,
-      tensors: this.tensors(picture, [window], clean),
+      tensors: this.tensors(picture, [window], voice),
       segments: [segment],
       source: about,
       features: all,
@@ -287,7 +292,7 @@ export class AudioPreparer {
   }
 
   private features(
-    samples: Float32Array,
+    { track, whole }: Voice,
     heard: {
       readonly loudness: AudioFeatures['loudness'];
       readonly replaced: number;
@@ -296,7 +301,6 @@ export class AudioPreparer {
       readonly duration: number;
     },
   ): AudioFeatures {
-    const track = heard.loudness.meanDb > SILENCE_DB ? pitch(samples) : new Float32Array(0);
     return {
       loudness: heard.loudness,
       pitch: summarisePitch(track),
@@ -307,7 +311,7 @@ export class AudioPreparer {
       },
       statistics: {
         version: STATISTICS_VERSION,
-        values: utteranceStatistics(samples, track),
+        values: whole,
       },
       ...(heard.replaced > 0 && { replacedSamples: heard.replaced }),
     };
@@ -348,6 +352,7 @@ export class AudioPreparer {
 
   private analyse(
     samples: Float32Array,
+    voice: Voice,
     duration: number,
     options: PrepareAudioOptions,
     normalise: (logMel: Float32Array, frames: number) => Float32Array = (logMel) =>
@@ -362,6 +367,10 @@ export class AudioPreparer {
     const rows: Partial<Record<AudioFeature, { rows: number; data: Float32Array }>> = {};
     if (sources.includes('mfcc')) rows.mfcc = this.cepstrum(decibels);
     if (chroma) rows.chroma = { rows: Chroma.CLASSES, data: chroma };
+    if (sources.includes('prosody')) {
+      const data = prosody(voice.samples, voice.track, this.frontEnd, frames);
+      rows.prosody = { rows: PROSODY_ROWS, data };
+    }
     rows['log-mel'] = { rows: bands, data: normalise(logMel, frames) };
     return { decibels, frames, rows, windows: this.cut(frames, duration, options) };
   }
@@ -415,7 +424,7 @@ export class AudioPreparer {
   private tensors(
     picture: Picture,
     windows: readonly Window[],
-    samples: Float32Array,
+    voice: Voice,
   ): Record<string, Tensor> {
     const { frames: size, fill } = this.settings.window;
     const { sampleRateHz } = this.frontEnd;
@@ -425,11 +434,12 @@ export class AudioPreparer {
         const width = STATISTICS_NAMES.length;
         const data = new Float32Array(windows.length * width);
         for (const [row, { start, end }] of windows.entries()) {
-          const part = samples.subarray(
-            Math.round(start * sampleRateHz),
-            Math.round(end * sampleRateHz),
-          );
-          const values = utteranceStatistics(part);
+          const from = Math.round(start * sampleRateHz);
+          const to = Math.round(end * sampleRateHz);
+          const values =
+            from === 0 && to === voice.samples.length
+              ? voice.whole
+              : voice.measures.statistics(from, to);
           data.set(values.map((value) => (Number.isFinite(value) ? value : 0)), row * width); // prettier-ignore
         }
         tensors[name] = { type: 'float32', dims: [windows.length, width], data };
@@ -451,6 +461,22 @@ export class AudioPreparer {
     }
     return tensors;
   }
+}
+
+/** What is measured once of a sound and used by its features and by every window. */
+interface Voice {
+  readonly samples: Float32Array;
+  /** Pitch, hertz, every 20 ms; empty for digital silence. */
+  readonly track: Float32Array;
+  readonly measures: UtteranceMeasures;
+  /** Statistics of the whole sound. */
+  readonly whole: Float32Array;
+}
+
+function voiceOf(samples: Float32Array, meanDb: number): Voice {
+  const track = meanDb > SILENCE_DB ? pitch(samples) : new Float32Array(0);
+  const measures = new UtteranceMeasures(samples, track);
+  return { samples, track, measures, whole: measures.statistics() };
 }
 
 interface Window {

@@ -2,6 +2,7 @@ import { delta, mfcc } from './cepstrum';
 import { DEFAULT_FRONT_END, FrontEnd, type FrontEndOptions } from './log-mel';
 import { blockLevels } from './loudness';
 import { pitch } from './pitch';
+import type { SpectralShape } from './spectrum';
 
 /**
  * Version of the list below. A model that was trained on one version must not be given another.
@@ -17,6 +18,9 @@ const STATISTICS_FRONT_END: FrontEndOptions = {
   bands: 40,
 };
 const COEFFICIENTS = 13;
+const HOP = STATISTICS_FRONT_END.hopLength;
+/** Samples of a level, and from one estimate of the pitch to the next. */
+const BLOCK = 320;
 
 const percentileNames = ['p10', 'p50', 'p90'] as const;
 
@@ -47,6 +51,58 @@ function indexed(name: string, statistic: string): string[] {
 let shared: FrontEnd | undefined;
 
 /**
+ * What the statistics of a sound, or of any part of it, are made of: measured once, however many
+ * windows overlap.
+ */
+export class UtteranceMeasures {
+  /** `[13, frames]`, one frame every {@link HOP} samples. */
+  private readonly coefficients: Float32Array;
+  private readonly frames: number;
+  private readonly shapes: readonly SpectralShape[];
+  private readonly levels: Float32Array;
+
+  /**
+   * @param samples `[n]`, 16 kHz mono
+   * @param track its pitch, when that is known already
+   */
+  constructor(
+    private readonly samples: Float32Array,
+    private readonly track: Float32Array = pitch(samples),
+  ) {
+    shared ??= new FrontEnd(STATISTICS_FRONT_END);
+    const { logMel, frames, shapes = [] } = shared.analyse(samples, { shapes: true });
+    this.frames = frames;
+    this.shapes = shapes;
+    this.coefficients = mfcc(logMel, STATISTICS_FRONT_END.bands, COEFFICIENTS);
+    this.levels = blockLevels(samples, BLOCK);
+  }
+
+  /**
+   * @param from first sample of the part; frames and blocks that begin in it and end in it count
+   * @param to the sample behind its last one
+   * @returns see {@link utteranceStatistics}
+   */
+  statistics(from = 0, to = this.samples.length): Float32Array {
+    const firstFrame = Math.ceil(from / HOP);
+    const lastFrame = Math.min(this.frames, Math.floor(to / HOP));
+    const firstBlock = Math.ceil(from / BLOCK);
+    const lastBlock = Math.floor(to / BLOCK);
+    const count = Math.max(0, lastFrame - firstFrame);
+    const coefficients = new Float32Array(COEFFICIENTS * count);
+    for (let row = 0; row < COEFFICIENTS; row += 1) {
+      const start = row * this.frames + firstFrame;
+      coefficients.set(this.coefficients.subarray(start, start + count), row * count);
+    }
+    return summarise(
+      coefficients,
+      this.shapes.slice(firstFrame, lastFrame),
+      this.levels.subarray(firstBlock, lastBlock),
+      this.track.subarray(firstBlock, to === this.samples.length ? undefined : lastBlock),
+    );
+  }
+}
+
+/**
  * One utterance as a list of numbers: how its spectrum, loudness and pitch lie and move. Pitch in
  * semitones over 100 Hz, levels in dBFS, frequencies in kHz. Fixed length whatever the duration.
  *
@@ -59,11 +115,23 @@ export function utteranceStatistics(
   samples: Float32Array,
   track: Float32Array = pitch(samples),
 ): Float32Array {
-  shared ??= new FrontEnd(STATISTICS_FRONT_END);
-  const { logMel, frames, shapes = [] } = shared.analyse(samples, { shapes: true });
-  const values: number[] = [];
+  return new UtteranceMeasures(samples, track).statistics();
+}
 
-  const coefficients = mfcc(logMel, STATISTICS_FRONT_END.bands, COEFFICIENTS);
+/**
+ * @param coefficients `[13, frames]`
+ * @param shapes one a frame
+ * @param levels dBFS, one a block
+ * @param track pitch, hertz, one a block
+ */
+function summarise(
+  coefficients: Float32Array,
+  shapes: readonly SpectralShape[],
+  levels: Float32Array,
+  track: Float32Array,
+): Float32Array {
+  const frames = coefficients.length / COEFFICIENTS;
+  const values: number[] = [];
   const rows = (of: Float32Array) =>
     Array.from({ length: COEFFICIENTS }, (_, i) => of.subarray(i * frames, (i + 1) * frames));
   const spectra = rows(coefficients).map(moments);
@@ -71,7 +139,6 @@ export function utteranceStatistics(
   values.push(...spectra.map(({ mean }) => mean), ...spectra.map(({ sd }) => sd));
   values.push(...slopes.map(({ sd }) => sd));
 
-  const levels = blockLevels(samples);
   const tracks = [
     levels,
     Float32Array.from(shapes, (shape) => shape.centroidHz / 1000),

@@ -49,7 +49,7 @@ export const textPreprocessing = z.strictObject({
 const count = z.int().positive();
 
 /** What a model's input of a sound can be. */
-export const AUDIO_FEATURES = ['log-mel', 'mfcc', 'chroma', 'statistics'] as const;
+export const AUDIO_FEATURES = ['log-mel', 'mfcc', 'chroma', 'prosody', 'statistics'] as const;
 
 /**
  * How `lib/audio` turns sound into inputs. Lengths in samples at `sampleRateHz`; the defaults are

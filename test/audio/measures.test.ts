@@ -3,7 +3,12 @@ import { blockLevels, summariseLoudness } from '../../lib/audio/loudness';
 import { normaliseFixed, normaliseUtterance, RunningNormaliser } from '../../lib/audio/normalise';
 import { pitch, summarisePitch } from '../../lib/audio/pitch';
 import { cleanSamples, preEmphasis } from '../../lib/audio/samples';
-import { STATISTICS_NAMES, utteranceStatistics } from '../../lib/audio/statistics';
+import { prosody } from '../../lib/audio/prosody';
+import {
+  STATISTICS_NAMES,
+  UtteranceMeasures,
+  utteranceStatistics,
+} from '../../lib/audio/statistics';
 import { babble, join, noise, silence, tone } from './signal';
 
 /** A voice-like sound: many harmonics of one pitch. */
@@ -96,10 +101,54 @@ describe('utterance statistics', () => {
     expect(Number.isNaN(at(utteranceStatistics(silence(1)), 'pitch.p50'))).to.equal(true);
   });
 
+  it('gives of a part what that part alone has', () => {
+    const sound = join(babble(1), noise(1, 0.02), babble(2));
+    // 0.16 s hold whole frames of 32 ms and whole blocks of 20 ms.
+    const [from, to] = [5 * 2560, 20 * 2560];
+    const part = new UtteranceMeasures(sound).statistics(from, to);
+    const alone = utteranceStatistics(sound.slice(from, to));
+    for (const [i, name] of STATISTICS_NAMES.entries()) {
+      // Pitch is measured a little beyond the end where there is something.
+      const near = name.startsWith('pitch') ? 0.6 : 1e-4;
+      expect(part[i], name).to.be.closeTo(alone[i] as number, near);
+    }
+  });
+
   it('does not depend on what was measured before', () => {
     const first = utteranceStatistics(babble(1));
     utteranceStatistics(noise(1));
     expect(utteranceStatistics(babble(1))).to.deep.equal(first);
+  });
+});
+
+describe('prosody', () => {
+  const frames = { hopLength: 1024, frameLength: 1360 };
+  const row = (values: Float32Array, index: number) =>
+    values.subarray((index * values.length) / 4, ((index + 1) * values.length) / 4);
+
+  it('says where a pitch is, how high, where it goes and how the level moves', () => {
+    const seconds = 1;
+    const glide = Float32Array.from({ length: 16_000 * seconds }, (_, n) => {
+      const t = n / 16_000;
+      // 100 Hz to 200 Hz: one octave a second.
+      return 0.3 * Math.sin((2 * Math.PI * 100 * (2 ** t - 1)) / Math.LN2);
+    });
+    const sound = join(glide, silence(1));
+    const values = prosody(sound, pitch(sound), frames, 30);
+    expect(values).to.have.length(4 * 30);
+    expect(row(values, 0)[5]).to.equal(1);
+    expect(row(values, 1)[5]).to.be.closeTo(5 * 0.064 + 0.04, 0.03);
+    expect(row(values, 1)[12]).to.be.closeTo(12 * 0.064 + 0.04, 0.03);
+    expect(row(values, 2)[5]).to.be.within(0.03, 0.08);
+    expect(row(values, 3)[5]).to.be.lessThan(0.1);
+    // The frame in which the sound ends, and those of silence.
+    expect(Math.max(...row(values, 3))).to.be.greaterThan(2);
+    for (let index = 0; index < 4; index += 1) expect(row(values, index)[25]).to.equal(0);
+  });
+
+  it('has rows of zeros for a sound without a pitch track', () => {
+    const values = prosody(silence(1), new Float32Array(0), frames, 15);
+    expect(values).to.deep.equal(new Float32Array(60));
   });
 });
 

@@ -140,12 +140,19 @@ describe('preparing a whole sound', () => {
       mel: { type: 'float32', shape: ['batch', 1, 128, 64] },
       cepstrum: { type: 'float32', shape: ['batch', 26, 64] },
       chroma: { type: 'float32', shape: ['batch', 12, 64] },
-      prosody: { type: 'float32', shape: ['batch', STATISTICS_NAMES.length] },
+      prosody: { type: 'float32', shape: ['batch', 4, 64] },
+      statistics: { type: 'float32', shape: ['batch', STATISTICS_NAMES.length] },
     };
     const manifest = audioManifest(
       {
         mfcc: { coefficients: 13, deltas: 1 },
-        inputs: { mel: 'log-mel', cepstrum: 'mfcc', chroma: 'chroma', prosody: 'statistics' },
+        inputs: {
+          mel: 'log-mel',
+          cepstrum: 'mfcc',
+          chroma: 'chroma',
+          prosody: 'prosody',
+          statistics: 'statistics',
+        },
       },
       inputs,
     );
@@ -155,7 +162,8 @@ describe('preparing a whole sound', () => {
       mel: [2, 1, 128, 64],
       cepstrum: [2, 26, 64],
       chroma: [2, 12, 64],
-      prosody: [2, STATISTICS_NAMES.length],
+      prosody: [2, 4, 64],
+      statistics: [2, STATISTICS_NAMES.length],
     });
     for (const { data, dims: size } of Object.values(sample.tensors)) {
       expect(data.length).to.equal(size.reduce((product, n) => product * n, 1));
@@ -299,7 +307,7 @@ describe('model.yaml of a model for sound', () => {
 
   it('names keys that do not fit each other', () => {
     expect(problemsOf({ inputs: {} })).to.deep.equal([
-      ['preprocessing.inputs.mel', 'log-mel | mfcc | chroma | statistics'],
+      ['preprocessing.inputs.mel', 'log-mel | mfcc | chroma | prosody | statistics'],
     ]);
     expect(problemsOf({ inputs: { mel: 'log-mel', x: 'mfcc' } })).to.deep.equal([
       ['preprocessing.inputs.x', 'one of the inputs: mel'],

@@ -6,8 +6,11 @@
 
 The published graph takes 512 samples and its state, once for 16 kHz and once for 8 kHz. Its spectrum
 and its convolutions do not depend on the state, so here all frames go through them as one batch, and
-an ONNX LSTM runs over the frames. The weights are the published ones, bit for bit; the script checks
-that both graphs give the same probabilities.
+an ONNX LSTM runs over the frames. Convolutions over a handful of steps are slow where each
+frame is one of its own (WebAssembly most of all), so they are matrix products over the steps of all frames
+here; the spectrum folds each stretch of 256 samples first, since cosines are the same forwards and
+backwards and sines the same but for the sign, which halves its work. The weights are the published ones; the script
+checks that both graphs give the same probabilities.
 
     input   frames [frames, 576] float32   64 samples of context before each 512
             state  [2, 1, 128]   float32   hidden and cell state, zeros at the beginning
@@ -65,28 +68,61 @@ def build(weights, convolutions):
         name = "i_" + "_".join(map(str, values)).replace("-", "m")
         return constant(name, np.array(values, dtype=np.int64))
 
-    basis = weights["stft.forward_basis_buffer"]
-    bins = basis.shape[0] // 2
+    def taps(x, starts, steps, stride, name):
+        """Slices of axis 1, `[frames, steps, …]` from each start on, side by side."""
+        parts = []
+        for start in starts:
+            end = start + stride * (steps - 1) + 1
+            part = [x, ints(start), ints(end), ints(1), ints(stride)]
+            parts.append(node("Slice", part, f"{name}_{start}"))
+        return parts[0] if len(parts) == 1 else node("Concat", parts, f"{name}_taps", axis=2)
+
+    # The spectrum: [frames, 640] → magnitudes [frames, 4, 129].
+    basis = weights["stft.forward_basis_buffer"][:, 0]
+    bins, width = basis.shape[0] // 2, basis.shape[1]
+    half, (hop,) = width // 2, convolutions[0]["strides"]
+    cosines, sines = basis[:bins], basis[bins:]
+    mirrored = [(width - i) % width for i in range(width)]
+    assert np.abs(cosines - cosines[:, mirrored]).max() < 1e-6
+    assert np.abs(sines + sines[:, mirrored]).max() < 1e-6
     padded = node("Pad", ["frames", ints(0, 0, 0, CONTEXT)], "padded", mode="reflect")
-    x = node("Unsqueeze", [padded, ints(1)], "channel")
-    x = node("Conv", [x, constant("basis", basis)], "spectrum", strides=convolutions[0]["strides"])
-    squared = node("Mul", [x, x], "squared")
-    real = node("Slice", [squared, ints(0), ints(bins), ints(1)], "real")
-    imaginary = node("Slice", [squared, ints(bins), ints(2 * bins), ints(1)], "imaginary")
-    x = node("Sqrt", [node("Add", [real, imaginary], "power")], "magnitude")
+    steps = (FRAME + 2 * CONTEXT - width) // hop + 1
+    stretches = []
+    for step in range(steps):
+        at = [padded, ints(step * hop), ints(step * hop + width), ints(1)]
+        stretches.append(node("Unsqueeze", [node("Slice", at, f"at{step}"), ints(1)], f"stretch{step}"))  # fmt: skip
+    x = node("Concat", stretches, "stretches", axis=1)
+    # Sample 0 and the middle one stand alone, every other has its mirror image.
+    first = node("Slice", [x, ints(0), ints(1), ints(2)], "first")
+    middle = node("Slice", [x, ints(half), ints(half + 1), ints(2)], "middle")
+    ahead = node("Slice", [x, ints(1), ints(half), ints(2)], "ahead")
+    back = node("Slice", [x, ints(width - 1), ints(half), ints(2), ints(-1)], "back")
+    even = node("Concat", [first, node("Add", [ahead, back], "sum"), middle], "even", axis=2)
+    odd = node("Sub", [ahead, back], "odd")
+    real = node("MatMul", [even, constant("cosines", cosines[:, : half + 1].T)], "real")
+    imaginary = node("MatMul", [odd, constant("sines", sines[:, 1:half].T)], "imaginary")
+    squares = [node("Mul", [part, part], f"{part}2") for part in (real, imaginary)]
+    x = node("Sqrt", [node("Add", squares, "power")], "magnitude")
+    # Convolutions over time, as one matrix product each: [frames, steps, channels].
     for layer in range(4):
-        name = f"encoder.{layer}.reparam_conv"
-        settings = convolutions[layer + 1]
-        x = node(
-            "Conv",
-            [x, constant(f"w{layer}", weights[f"{name}.weight"]), constant(f"b{layer}", weights[f"{name}.bias"])],  # fmt: skip
-            f"conv{layer}",
-            strides=settings["strides"],
-            pads=settings["pads"],
-        )
-        x = node("Relu", [x], f"relu{layer}")
-    # [frames, 128, 1] → [frames, 1, 128]: time, batch, units.
-    x = node("Transpose", [x], "steps", perm=[0, 2, 1])
+        weight = weights[f"encoder.{layer}.reparam_conv.weight"]
+        bias = constant(f"b{layer}", weights[f"encoder.{layer}.reparam_conv.bias"])
+        (stride,), (pad, _) = (convolutions[layer + 1][key] for key in ("strides", "pads"))
+        size = weight.shape[2]
+        made = (steps + 2 * pad - size) // stride + 1
+        # A tap that only ever meets the padding is left out.
+        starts = [k for k in range(size) if any(0 <= k - pad + stride * t < steps for t in range(made))]  # fmt: skip
+        if starts == [pad] and stride == 1:
+            x = taps(x, [0], made, 1, f"layer{layer}")
+        else:
+            x = node("Pad", [x, ints(0, pad, 0, 0, pad, 0)], f"padded{layer}")
+            x = taps(x, starts, made, stride, f"layer{layer}")
+        matrix = np.concatenate([weight[:, :, k].T for k in starts])
+        x = node("MatMul", [x, constant(f"w{layer}", matrix)], f"product{layer}")
+        x = node("Relu", [node("Add", [x, bias], f"biased{layer}")], f"relu{layer}")
+        steps = made
+    # One step is left, [frames, 1, 128]: time, batch, units for what follows.
+    assert steps == 1
     gates = np.concatenate(
         [to_onnx_gates(weights["decoder.rnn.bias_ih"]), to_onnx_gates(weights["decoder.rnn.bias_hh"])]  # fmt: skip
     )
