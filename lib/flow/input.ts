@@ -41,6 +41,8 @@ export interface InputOptions {
   readonly reset?: () => void;
   /** Commands by `msg.action`: their value is written to the property without looking at what is there. */
   readonly actions?: Readonly<Record<string, (message: FlowMessage) => Promise<unknown>>>;
+  /** Index of the output at which answers to actions leave, in `payload`; the results' own if absent. */
+  readonly actionOutput?: number;
   /** Status after a message went through; none clears it. */
   readonly describe?: (result: unknown) => NodeStatus | undefined;
   /** Releases what the node holds; a failure is logged. */
@@ -127,6 +129,11 @@ export function acceptInput(options: InputOptions): StatusLine {
       await turn;
       if (result === EMITTED) {
         succeed(undefined);
+        return;
+      }
+      if (action && options.actionOutput !== undefined) {
+        const nowhere = Array<null>(options.actionOutput).fill(null);
+        send([...nowhere, { ...message, payload: result }]);
         return;
       }
       await property.write(message, result);

@@ -21,7 +21,8 @@ export interface FlowMessage {
   [property: string]: unknown;
 }
 
-export type Send = (message: FlowMessage) => void;
+/** One message to the first output, or one for each output; null sends nothing there. */
+export type Send = (message: FlowMessage | (FlowMessage | null)[]) => void;
 export type Done = (error?: Error) => void;
 
 export interface NodeStatus {

@@ -96,7 +96,7 @@ export function normalise(text: string, options: NormaliseOptions = {}): string 
 
 /** {@link normalise} that also tells the language that it found or was given. */
 export function normaliseText(text: string, options: NormaliseOptions = {}): NormalisedText {
-  const clean = reduceMarkup(visible(text));
+  const clean = reduceMarkup(visibleText(text));
   const language = options.language ?? detectLanguage(clean, options.fallbackLanguage);
   let result = spellOutEmoji(clean, language)
     .replace(STRAY_JOINER, '')
@@ -106,7 +106,8 @@ export function normaliseText(text: string, options: NormaliseOptions = {}): Nor
   return { text: result, language };
 }
 
-function visible(text: string): string {
+/** NFKC, without invisible and broken characters and with the parts of kaomoji in one piece. */
+export function visibleText(text: string): string {
   if (!NEEDS_CLEANING.test(text)) return text.normalize('NFKC');
   return text
     .replace(LONE_SURROGATE, '')

@@ -224,7 +224,11 @@ function answeringOn(node: Node, output: number): FlowNode {
     if (event === 'close') return node.on('close', listener as CloseListener);
     const act = listener as InputListener;
     return node.on('input', (message, send, done) =>
-      act(message, (answer) => send(onOutput(output, answer)), done),
+      act(
+        message,
+        (answer) => send(Array.isArray(answer) ? answer : onOutput(output, answer)),
+        done,
+      ),
     );
   }
   return {

@@ -15,6 +15,7 @@ import registerModel from '../../nodes/model/model';
 import registerPreprocessAudio from '../../nodes/preprocess-audio/preprocess-audio';
 import registerPreprocessText from '../../nodes/preprocess-text/preprocess-text';
 import registerPreprocessVideo from '../../nodes/preprocess-video/preprocess-video';
+import registerTopic from '../../nodes/topic/topic';
 
 /** Folder of fixture models; each is found under its id. */
 export const MODELS = join(packageRoot(), 'test/fixtures/models');
@@ -93,6 +94,7 @@ export class Flow {
       registerInfer,
       registerFuse,
       registerFallback,
+      registerTopic,
       registerShaky,
     ];
     await helper.load(
