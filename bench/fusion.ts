@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EMOTIONS, type Scores } from '../lib/emotion/labels';
 import type { Result } from '../lib/emotion/result';
@@ -12,14 +13,16 @@ import {
   attentionMethod,
 } from '../lib/fusion/attention';
 import { fuse } from '../lib/fusion/fuse';
+import { calibrated } from '../lib/fusion/fused-temperature';
 import { MODALITIES } from '../lib/fusion/modalities';
+import { POOL_TEMPERATURES } from '../lib/fusion/pool-temperatures';
 import { productOfExpertsMethod } from '../lib/fusion/product-of-experts';
 import { resultBytes } from '../lib/fusion/result-bytes';
 import { parseResult } from '../lib/fusion/validate';
 import { weightedVoteMethod } from '../lib/fusion/weighted-vote';
 import { loadModel } from '../lib/models/model';
 import { shippedModels } from '../lib/models/package-root';
-import { HashedNgrams } from '../lib/resilience/hashed-ngrams';
+import { LogisticRegression } from '../lib/resilience/logistic-regression';
 import { figure, median, type BenchRow, type RowGroup } from './row';
 
 const EVENTS = 5_000;
@@ -54,7 +57,7 @@ const attention = attentionMethod(
     hiddenBias: wave(ATTENTION_HIDDEN),
     scoreWeight: wave(ATTENTION_HIDDEN),
     scoreBias: 0,
-    value: { weight: wave(147), bias: wave(21), temperatures: wave(7).map((t) => 2 + t) },
+    value: { weight: wave(147), bias: wave(21), coefficients: wave(16) },
   }),
 );
 
@@ -123,11 +126,14 @@ export const fusion: RowGroup = {
       weights: {},
       access: { infer: (_requested, task) => task(engine, model) },
       registry: { list: () => Promise.resolve([]) },
+      calibrate: true,
     });
 
+    const vote = calibrated(weightedVoteMethod(), POOL_TEMPERATURES.vote);
+    const product = calibrated(productOfExpertsMethod(), POOL_TEMPERATURES.product);
     const measured: [string, number[]][] = [
-      ['weighted vote', await timed(fusing(weightedVoteMethod()))],
-      ['product of experts', await timed(fusing(productOfExpertsMethod()))],
+      ['weighted vote, calibrated', await timed(fusing(vote))],
+      ['product of experts, calibrated', await timed(fusing(product))],
       ['attention in JavaScript', await timed(fusing(attention))],
       ['attention in ONNX Runtime', await timed(fusing(inOnnx), 1_000)],
       ['joined by key, attention', await timed(joinByKey)],
@@ -140,24 +146,23 @@ export const fusion: RowGroup = {
   },
 };
 
-/** What the fallback model makes of a text before its weights: nearly all that it costs. */
-export const ngrams: RowGroup = {
-  id: 'ngrams',
-  title: 'hashed n-grams of a text',
+/** What `fallback-text` costs, as `emotion-fallback` runs it: hashed n-grams and weights. */
+export const fallbackText: RowGroup = {
+  id: 'fallback-text',
+  title: 'fallback-text, one text',
   async measure(): Promise<BenchRow[]> {
-    const vectoriser = new HashedNgrams([
-      { analyzer: 'char', range: [1, 4], features: 2 ** 17 },
-      { analyzer: 'word', range: [1, 2], features: 2 ** 16 },
-    ]);
+    const { folder, manifest } = await loadModel(join(shippedModels(), 'fallback-text'));
+    const file = join(folder, manifest.weights!.path);
+    const model = new LogisticRegression(await readFile(file), file);
     const chinese = '今天终于把房间收拾干净了，心里特别舒服，晚上想好好睡一觉。';
     const english =
       'We waited for two hours in the rain and nobody even said that they were sorry. ';
-    const of = (text: string, calls: number): Promise<number[]> =>
-      timed((i) => vectoriser.transform(`${i} ${text}`), calls);
+    const of = (text: string, language: string, calls: number): Promise<number[]> =>
+      timed((i) => model.classifyText(`${i} ${text}`, language), calls);
     return rows([
-      ['a Chinese sentence', await of(chinese, EVENTS)],
-      ['an English sentence', await of(english, EVENTS)],
-      ['2,000 characters, the most', await of(english.repeat(30), 500)],
+      ['a Chinese sentence', await of(chinese, 'zh', EVENTS)],
+      ['an English sentence', await of(english, 'en', EVENTS)],
+      ['2,000 characters, the most', await of(english.repeat(30), 'en', 500)],
     ]);
   },
 };

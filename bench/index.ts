@@ -7,7 +7,7 @@ import { audio } from './audio';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
 import { flow } from './flow';
-import { fusion, ngrams } from './fusion';
+import { fallbackText, fusion } from './fusion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
 import { throughput } from './throughput';
@@ -19,7 +19,7 @@ const GROUPS: readonly RowGroup[] = [
   eventLoop,
   cache,
   fusion,
-  ngrams,
+  fallbackText,
   faces,
   audio,
 ];

@@ -2,7 +2,9 @@ import { temperatureFor } from '../emotion/calibration';
 import { EMOTIONS } from '../emotion/labels';
 import type { FusionSample, Tensor } from '../emotion/sample';
 import { ATTENTION_FEATURES, attention, type AttentionInput } from '../fusion/attention';
+import { calibrated } from '../fusion/fused-temperature';
 import { MODALITIES } from '../fusion/modalities';
+import { POOL_TEMPERATURES } from '../fusion/pool-temperatures';
 import type { FusionMethod, ModalityWeights, Pooled } from '../fusion/pooling';
 import { productOfExpertsMethod } from '../fusion/product-of-experts';
 import { reliabilityWeights, type MeasuredModel } from '../fusion/reliability';
@@ -21,25 +23,30 @@ export interface FusionMethodOptions {
   readonly access: Pick<ModelAccess, 'infer'>;
   /** Where the metrics of the models stand. */
   readonly registry: Pick<ModelRegistry, 'list'>;
+  /** Whether the scores of votes and products are brought to the rate of right answers. */
+  readonly calibrate: boolean;
 }
 
 /**
  * The method that a node is set to, and what answers when it fails: the attention network may be
  * missing or broken, arithmetic cannot.
  */
-export function fusionMethod({ name, weights, access, registry }: FusionMethodOptions): {
+export function fusionMethod(options: FusionMethodOptions): {
   readonly method: FusionMethod;
   readonly otherwise?: FusionMethod;
 } {
+  const { name, weights, access, registry, calibrate } = options;
+  const pool = (method: FusionMethod, kind: keyof typeof POOL_TEMPERATURES): FusionMethod =>
+    calibrate ? calibrated(method, POOL_TEMPERATURES[kind]) : method;
   switch (name) {
     case 'vote':
-      return { method: weightedVoteMethod(weights) };
+      return { method: pool(weightedVoteMethod(weights), 'vote') };
     case 'product':
-      return { method: productOfExpertsMethod({ weights }) };
+      return { method: pool(productOfExpertsMethod({ weights }), 'product') };
     case 'reliability':
-      return { method: reliabilityVote(registry) };
+      return { method: pool(reliabilityVote(registry), 'vote') };
     case 'attention':
-      return { method: attentionBy(access), otherwise: reliabilityVote(registry) };
+      return { method: attentionBy(access), otherwise: pool(reliabilityVote(registry), 'vote') };
   }
 }
 

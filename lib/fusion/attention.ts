@@ -1,6 +1,9 @@
+import { softmax } from '../emotion/calibration';
 import { EmotionError } from '../emotion/error';
 import { EMOTIONS, type Scores } from '../emotion/labels';
 import type { Result, Runtime } from '../emotion/result';
+import type { Modality } from '../emotion/sample';
+import { fusedTemperature, TEMPERATURE_COEFFICIENTS } from './fused-temperature';
 import { MODALITIES } from './modalities';
 import {
   labelUnion,
@@ -110,11 +113,8 @@ export interface AttentionParameters {
     readonly weight: ArrayLike<number>;
     /** `[3, 7]`. */
     readonly bias: ArrayLike<number>;
-    /**
-     * `[7]`: divides the averaged logits; the first for text alone, and so on with text counting 1,
-     * audio 2, video 4.
-     */
-    readonly temperatures: ArrayLike<number>;
+    /** Of the temperature that divides the averaged logits, see {@link fusedTemperature}. */
+    readonly coefficients: ArrayLike<number>;
   };
 }
 
@@ -132,7 +132,7 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
   if (value !== undefined) {
     expectLength('value.weight', value.weight, ROWS * LABELS * LABELS);
     expectLength('value.bias', value.bias, ROWS * LABELS);
-    expectLength('value.temperatures', value.temperatures, 2 ** ROWS - 1);
+    expectLength('value.coefficients', value.coefficients, TEMPERATURE_COEFFICIENTS);
   }
 
   const relevance = (features: Float32Array, row: number): number => {
@@ -159,8 +159,6 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
     const weights = exponentials.map((term) => term / total);
     if (value === undefined) return { weights };
 
-    const subset = present.reduce((sum, there, row) => sum + there * 2 ** row, 0);
-    const temperature = value.temperatures[subset - 1] ?? 1;
     const logits = EMOTIONS.map((_, out) => {
       let logit = 0;
       weights.forEach((weight, row) => {
@@ -172,9 +170,18 @@ export function attentionForward(parameters: AttentionParameters): AttentionNetw
         }
         logit += weight * sum;
       });
-      return logit / temperature;
+      return logit;
     });
-    return { weights, logits };
+    const own = MODALITIES.flatMap((modality, row) => {
+      const at = row * ATTENTION_FEATURES;
+      return present[row] === 1 ? [[modality, features.subarray(at, at + LABELS)]] : [];
+    });
+    const temperature = fusedTemperature(
+      value.coefficients,
+      softmax(logits, 1),
+      Object.fromEntries(own) as Partial<Record<Modality, Float32Array>>,
+    );
+    return { weights, logits: logits.map((logit) => logit / temperature) };
   };
 }
 

@@ -1,12 +1,12 @@
 import { EmotionError } from '../emotion/error';
-import { EMOTIONS, topLabel, type Scores } from '../emotion/labels';
+import { topLabel } from '../emotion/labels';
 import type { Fused, Result } from '../emotion/result';
 import type { Modality } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import { agreement, dissenting } from './agreement';
 import { explain } from './explain';
 import { MODALITIES, presentResults } from './modalities';
-import { softmaxScores, type FusionMethod, type ModalityWeights, type Pooled } from './pooling';
+import type { FusionMethod, ModalityWeights, Pooled } from './pooling';
 import { assertDistinctModalities } from './validate';
 
 export interface FuseOptions {
@@ -17,13 +17,6 @@ export interface FuseOptions {
   readonly expected?: readonly Modality[];
   /** Below it the answer is marked `uncertain`. */
   readonly threshold?: number;
-  /**
-   * Divides the logarithms of the fused scores before they are scaled to sum 1. An average of
-   * calibrated distributions is too timid, a product too bold (Ranjan and Gneiting, "Combining
-   * probability forecasts", J. R. Stat. Soc. B 72(1), 2010), so a value under 1 suits the weighted
-   * vote and one above 1 the product. A single modality is calibrated as it is and left alone.
-   */
-  readonly temperature?: number;
   /** Milliseconds on a clock that does not run backwards. */
   readonly now?: () => number;
 }
@@ -68,7 +61,7 @@ export async function fuse(results: readonly Result[], options: FuseOptions): Pr
       : { pooled: NOTHING, method: options.method, failure: undefined };
 
   const by = pooled.by ?? method;
-  const scores = temper(pooled.scores, present.length > 1 ? (options.temperature ?? 1) : 1);
+  const { scores } = pooled;
   const top = topLabel(scores);
   const score = top?.score ?? 0;
   const reason = top === null ? ordered.find((result) => result.reason)?.reason : undefined;
@@ -113,16 +106,6 @@ async function combine(
     if (otherwise === undefined) throw failure;
     return { pooled: await otherwise.combine(present), method: otherwise, failure };
   }
-}
-
-function temper(scores: Scores, temperature: number): Scores {
-  if (temperature === 1) return scores;
-  const labels = EMOTIONS.filter((label) => scores[label] !== undefined);
-  return softmaxScores(
-    labels,
-    labels.map((label) => Math.log(scores[label] ?? 0)),
-    temperature,
-  );
 }
 
 /** Expected modalities without a label, in the order of `MODALITIES`. */

@@ -21,7 +21,13 @@ export interface MeasuredModel {
  * Which metric stands for the share of right answers, best first. The macro averages come first
  * because a model that always says "neutral" has a good accuracy on everyday data.
  */
-const HIT_RATES = ['macro-f1', 'uar', 'balanced-accuracy', 'accuracy'] as const;
+const HIT_RATES = [
+  'macro-f1',
+  'uar',
+  'unweighted accuracy',
+  'balanced-accuracy',
+  'accuracy',
+] as const;
 
 /** Nobody's word is worth infinitely much: hit rates are kept this far from 0 and 1. */
 const MARGIN = 0.005;
@@ -47,7 +53,7 @@ export function logOddsWeight(hitRate: number, classes: number): number {
 
 /**
  * Weights of the modalities from what their models reached in evaluation. The hit rate is the
- * first of macro-F1, UAR, balanced accuracy and accuracy that the manifest lists (headline entries
+ * first of macro-F1, UAR or unweighted accuracy, balanced accuracy and accuracy that the manifest lists (headline entries
  * before others), lowered by the expected calibration error `ECE` on the same data where it is listed:
  * what a model claims too much is not counted. Names are compared without regard to case. A model without any of these gets the mean of the other weights.
  *

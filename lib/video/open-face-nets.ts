@@ -20,13 +20,13 @@ export interface FaceNets {
  * Opens the detector and the mesh in this process. A run blocks it for some milliseconds, so this is
  * for child processes, the command line and tests; Node-RED's own process never calls it.
  *
- * @throws EmotionError as `loadNet`, and `model.load-failed` when ONNX Runtime refuses a file
+ * @throws EmotionError as `loadNet`, and `model.load-failed` when ONNX Runtime refuses a file or is not there
  */
 export async function openFaceNets(
   options: { readonly folder?: string; readonly threads?: number; readonly web?: boolean } = {},
 ): Promise<FaceNets> {
   const { folder = shippedModels(), threads = 1, web = false } = options;
-  const { ort, runtime } = loadRuntime(web, threads);
+  const { ort, runtime } = runtimeOr(() => loadRuntime(web, threads));
   const open = async (id: string): Promise<Ort.InferenceSession> => {
     const { path } = await loadNet(join(folder, id));
     try {
@@ -60,6 +60,20 @@ function asNet(ort: OrtModule, session: Ort.InferenceSession): Net {
       Object.entries(outputs).map(([key, tensor]) => [key, tensor.data as Float32Array]),
     );
   };
+}
+
+function runtimeOr<T>(load: () => T): T {
+  try {
+    return load();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EmotionError(
+      'model.load-failed',
+      `ONNX Runtime, which finds the faces, cannot be loaded: ${reason}`,
+      {},
+      { cause },
+    );
+  }
 }
 
 /* eslint-disable @typescript-eslint/no-require-imports -- a runtime may be missing */

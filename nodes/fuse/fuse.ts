@@ -38,6 +38,7 @@ interface FuseDefinition extends NodeDef {
   audioWeight?: number | string;
   videoWeight?: number | string;
   model?: string;
+  calibrate?: boolean;
   threshold?: number | string;
 }
 
@@ -53,7 +54,9 @@ export default function register(
     const host = propertyHost(RED.util, this);
     const name = choiceSetting(definition.method, FUSION_METHODS);
     const access = modelAccessOf(RED.nodes.getNode(definition.model ?? ''));
-    const methods = fusionMethod({ name, weights: weightsOf(definition), access, registry });
+    const weights = weightsOf(definition);
+    const calibrate = definition.calibrate !== false;
+    const methods = fusionMethod({ name, weights, access, registry, calibrate });
     const threshold = numberSetting(definition.threshold, { least: 0, most: 1, otherwise: 0.5 });
 
     const status = acceptJoinedInput({

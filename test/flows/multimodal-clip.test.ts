@@ -4,9 +4,10 @@ import { expect } from 'chai';
 import type { Fused } from '../../lib/emotion/result';
 import { packageRoot } from '../../lib/models/package-root';
 import { encodeJpeg } from '../../lib/video/annotate';
+import { wavFile } from '../audio/wav';
 import { scratchFolder } from '../media/fixtures';
 import { ffmpeg, film, portrait } from '../video/face-files';
-import { NodeRed } from './node-red';
+import { installModel, NodeRed } from './node-red';
 import { Specification } from './specification';
 
 const PATH = '/emotion';
@@ -106,6 +107,103 @@ describe('the flow that makes one answer of a clip', function () {
     }
   });
 
+  /** A form as it goes over the wire, to say it in ways that `FormData` never would. */
+  const raw = (content: string, boundary = 'boundary=b1', end = '--b1--\r\n') =>
+    post(Buffer.from(content + end, 'latin1'), {
+      'content-type': `multipart/form-data; ${boundary}`,
+    });
+  const part = (name: string, value: string, boundary = 'b1') =>
+    `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+
+  it('reads forms as they are written by anybody', async () => {
+    const read: [string, Promise<{ status: number; body: unknown }>][] = [
+      ['a field that nobody knows', raw(part('note', 'x') + part('text', 'so sad') + part('x', ''))],
+      ['a field of that kind twice', raw(part('x', '1') + part('text', 'so sad') + part('x', '2'))],
+      ['a quoted boundary', raw(part('text', 'so sad', 'b 1'), 'boundary="b 1"', '--b 1--')],
+      ['a preamble and an epilogue', raw(`hello\r\n${part('text', 'so sad')}`, undefined, '--b1--\r\nbye')],
+      ['more headers, in other letters', raw('--b1\r\ncontent-type: text/plain\r\ncontent-disposition: form-data; name=text\r\n\r\nso sad\r\n')],
+    ]; // prettier-ignore
+    for (const [what, answer] of read) {
+      const { status, body } = await answer;
+      expect(status, what).to.equal(200);
+      expect(body, what).to.deep.include({ label: 'sad' });
+    }
+    const { body } = await raw(part('text', ''));
+    expect(body).to.deep.include({ label: null, reason: 'empty-text', missing: ['text'] });
+  });
+
+  it('refuses forms that are not clear', async () => {
+    const unclear: [string, Promise<{ body: unknown }>][] = [
+      ['the same part twice', raw(part('text', 'so sad') + part('text', 'so happy'))],
+      ['an empty file', raw(part('text', 'so sad') + part('video', ''))],
+      ['an empty clip', raw(part('clip', ''))],
+      ['no end', raw(part('text', 'so sad'), undefined, '')],
+      ['another boundary', raw(part('text', 'so sad'), 'boundary=b2')],
+      ['no boundary', raw(part('text', 'so sad'), 'charset=utf-8')],
+      ['a part without a name', raw('--b1\r\nContent-Disposition: form-data\r\n\r\nx\r\n')],
+      ['a text that is not UTF-8', raw(part('text', '\xff\xfe'))],
+      ['nothing at all', raw('', undefined, '')],
+    ];
+    for (const [what, answer] of unclear) {
+      expect((await answer).body, what).to.include({ status: 400, code: 'request.malformed' });
+    }
+  });
+
+  it('says what is too large, and what can be read but not used', async () => {
+    const large = await post(form({ audio: new Uint8Array(100_000_001) }));
+    expect(large.body).to.include({ status: 413, code: 'input.too-large' });
+    const { body } = await post(form({ audio: wavFile(new Float32Array(0)) }));
+    expect(body).to.include({ status: 422, code: 'media.empty' });
+  });
+
+  /** Runs with other settings of some nodes, then with those from before. */
+  async function having(
+    change: (node: { type: string }) => object | undefined,
+    check: () => Promise<void>,
+  ): Promise<void> {
+    const { flows } = await nodeRed.flows();
+    await nodeRed.deploy(flows.map((node) => ({ ...node, ...change(node) })));
+    await nodeRed.ready();
+    try {
+      await check();
+    } finally {
+      await nodeRed.deploy(flows);
+      await nodeRed.ready();
+    }
+  }
+
+  it('says when too much waits, when a model takes too long, and when it is not there', async () => {
+    await installModel(nodeRed.userDir, 'slow-text', 'slow-text');
+    const slow = (timeoutMs: number) => (node: { type: string }) => {
+      if (node.type === 'emotion-model') {
+        const text = (node as { model?: string }).model === 'text-bilstm';
+        return text ? { model: 'slow-text', maxBatch: 1, timeoutMs } : undefined;
+      }
+      return node.type === 'emotion-infer' ? { queueLimit: 1 } : undefined;
+    };
+    await having(slow(60_000), async () => {
+      const texts = Array.from({ length: 12 }, (_, index) => `slow slow ${index}`);
+      const answers = await Promise.all(texts.map((text) => post(form({ text }))));
+      const full = answers.filter(({ status }) => status === 429);
+      expect(full).not.to.have.length(0);
+      expect(full[0]!.body).to.include({ code: 'queue.full' });
+      expect(Number(full[0]!.headers.get('retry-after'))).to.be.at.least(1);
+      expect(answers.filter(({ status }) => status === 200)).not.to.have.length(0);
+    });
+    await having(slow(100), async () => {
+      const { body } = await post(form({ text: 'slow '.repeat(60) }));
+      expect(body).to.include({ status: 504, code: 'engine.timeout' });
+    });
+    await having(
+      ({ type }) => (type === 'emotion-model' ? { model: 'missing' } : undefined),
+      async () => {
+        const { body } = await post(form({ text: 'so sad' }));
+        expect(body).to.include({ status: 503, code: 'model.not-found' });
+      },
+    );
+    expect((await fused({ text: 'so sad' })).label).to.equal('sad');
+  });
+
   it('answers without the network for fusion', async () => {
     const { flows } = await nodeRed.flows();
     const without = flows.map((node) =>
@@ -115,5 +213,9 @@ describe('the flow that makes one answer of a clip', function () {
     await nodeRed.ready();
     const answer = await fused({ text: 'I am so happy', video: surprised });
     expect(answer).to.include({ model: 'fusion-reliability-vote', runtime: 'javascript' });
+  });
+
+  it('gave every answer that the specification promises', () => {
+    expect([...specification.unseen]).to.deep.equal([]);
   });
 });

@@ -22,7 +22,7 @@ const parameters: AttentionParameters = {
   value: {
     weight: fill(3 * 49, (i) => Math.sin(i * 0.53) * 0.4),
     bias: fill(21, (i) => Math.cos(i * 0.9) * 0.2),
-    temperatures: fill(7, (i) => (i === 4 ? 1.3 : 2)),
+    coefficients: fill(16, (i) => Math.sin(i * 1.3) * 0.3),
   },
 };
 
@@ -54,8 +54,8 @@ describe('attention', () => {
     expect(weights.video).to.be.closeTo(0.6112326193753183, 1e-6);
     expect(weights).not.to.have.property('audio');
     const expected = [
-      0.011466075033074433, 0.19777037111411827, 0.0658671446691511, 0.01659351723302282,
-      0.37704574526545814, 0.0078292864834949, 0.3234278602016804,
+      0.0014606992496048756, 0.15796436143307285, 0.025897492564468706, 0.002682649226890236,
+      0.45649941401553507, 0.0007799319698402655, 0.3547154515405879,
     ];
     EMOTIONS.forEach((label, i) => {
       expect(scores[label]).to.be.closeTo(expected[i] ?? NaN, 1e-6);

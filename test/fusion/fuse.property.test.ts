@@ -9,6 +9,7 @@ import {
   attentionMethod,
 } from '../../lib/fusion/attention';
 import { fuse } from '../../lib/fusion/fuse';
+import { calibrated } from '../../lib/fusion/fused-temperature';
 import { MODALITIES } from '../../lib/fusion/modalities';
 import { labelUnion, type FusionMethod } from '../../lib/fusion/pooling';
 import { productOfExpertsMethod } from '../../lib/fusion/product-of-experts';
@@ -63,13 +64,15 @@ const METHODS: readonly FusionMethod[] = [
   productOfExpertsMethod(),
   productOfExpertsMethod({ weights: { text: 2, audio: 1, video: 0 }, prior: { neutral: 0.9 } }),
   attentionMethod(attentionForward(layers)),
+  calibrated(weightedVoteMethod(), wave(16, 1.7)),
+  calibrated(productOfExpertsMethod(), wave(16, 2.3)),
   attentionMethod(
     attentionForward({
       ...layers,
       value: {
         weight: wave(147, 0.53),
         bias: wave(21, 0.9),
-        temperatures: [1.2, 1.1, 1, 0.9, 1, 1.1, 0.8],
+        coefficients: wave(16, 1.3),
       },
     }),
   ),
@@ -83,7 +86,7 @@ describe('fuse, whatever the modalities say', () => {
     await fc.assert(
       fc.asyncProperty(event, fc.constantFrom(...METHODS), async (results, method) => {
         for (const result of results) parseResult(result);
-        const fused = await fuse(results, { method, temperature: 0.8 });
+        const fused = await fuse(results, { method });
         const present = results.filter(({ label }) => label !== null);
         expect(Object.keys(fused.modalities)).to.have.members(
           results.map(({ modality }) => modality),

@@ -1,9 +1,12 @@
-import { cp, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Result } from '../../lib/emotion/result';
+import { locateFfmpeg } from '../../lib/media/locate';
 import { encodeJpeg } from '../../lib/video/annotate';
+import { babble } from '../audio/signal';
+import { wavFile } from '../audio/wav';
 import { childrenOf } from '../flows/node-red';
 import { portrait } from '../video/face-files';
 import { writeFallbackModel } from './fallback-model';
@@ -13,7 +16,12 @@ import { Flow, MODELS, type FlowNodeDefinition, type Outcome } from './harness';
 const MESSAGES = Number(process.env.EMOTION_CHAOS ?? 150);
 const KILL_EVERY_MS = MESSAGES >= 2000 ? 2000 : 500;
 const BURST = 30;
-const PICTURES_IN_A_BURST = 2;
+
+/** What the messages of a burst are, in their order. */
+const KINDS = ['picture', 'picture', 'sound', 'sound'] as const;
+type Kind = (typeof KINDS)[number] | 'text';
+const kindOf = (index: number): Kind => KINDS[index % BURST] ?? 'text';
+const ENTRY: Readonly<Record<Kind, string>> = { picture: 'faces', sound: 'sounds', text: 'words' };
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -30,10 +38,19 @@ const nodes: FlowNodeDefinition[] = [
   { id: 'judge', type: 'emotion-infer', model: 'text-model', queueLimit: 20, wires: [['out']] },
   { id: 'faces', type: 'emotion-preprocess-video', model: 'face-model', wires: [['judge-face']] },
   { id: 'judge-face', type: 'emotion-infer', model: 'face-model', wires: [['out']] },
+  { id: 'voice-model', type: 'emotion-model', source: 'installed', model: 'tiny-speech' },
+  {
+    id: 'sounds',
+    type: 'emotion-preprocess-audio',
+    model: 'voice-model',
+    speech: 'energy',
+    wires: [['judge-voice']],
+  },
+  { id: 'judge-voice', type: 'emotion-infer', model: 'voice-model', wires: [['out']] },
   {
     id: 'on-error',
     type: 'catch',
-    scope: ['words', 'judge', 'faces', 'judge-face'],
+    scope: ['words', 'judge', 'faces', 'judge-face', 'sounds', 'judge-voice'],
     wires: [['fallback']],
   },
   {
@@ -64,10 +81,22 @@ describe(`chaos during ${MESSAGES} messages`, function () {
   this.timeout(MESSAGES * 100 + 60_000);
   let flow: Flow;
   let emotionModelFolder: string;
+  /** The only folder of PATH, from which FFmpeg is taken away. */
+  let programs: string;
+  let install: () => Promise<void>;
   const path = process.env.PATH;
   before(async () => {
     emotionModelFolder = await mkdtemp(join(tmpdir(), 'emotion-chaos-'));
-    for (const id of ['tiny-text', 'tiny-face']) {
+    programs = join(emotionModelFolder, '.programs');
+    const found = await locateFfmpeg();
+    install = async () => {
+      await mkdir(programs);
+      await symlink(found.ffmpeg, join(programs, 'ffmpeg'));
+      await symlink(found.ffprobe, join(programs, 'ffprobe'));
+    };
+    await install();
+    process.env.PATH = programs;
+    for (const id of ['tiny-text', 'tiny-face', 'tiny-speech']) {
       await cp(join(MODELS, id), join(emotionModelFolder, id), { recursive: true });
     }
     await writeFallbackModel(emotionModelFolder, 'always-happy');
@@ -82,6 +111,11 @@ describe(`chaos during ${MESSAGES} messages`, function () {
   it('loses none and doubles none', async () => {
     const graph = join(emotionModelFolder, 'tiny-text/model.onnx');
     const intact = await readFile(graph);
+    const sound = wavFile(babble(2));
+    const payloadOf = (kind: Kind, burst: number, index: number): Buffer | string => {
+      if (kind === 'text') return `so happy ${burst} ${index}`;
+      return kind === 'picture' ? picture : sound;
+    };
     const picture = encodeJpeg(portrait(), 90);
     const pending: Promise<Outcome>[] = [];
     let killed = 0;
@@ -96,15 +130,15 @@ describe(`chaos during ${MESSAGES} messages`, function () {
     const bursts = Math.ceil(MESSAGES / BURST);
     for (let burst = 0; burst < bursts; burst += 1) {
       if (burst === Math.floor(bursts / 3)) await writeFile(graph, intact.subarray(0, 100));
-      if (burst === Math.floor(bursts / 2)) process.env.PATH = '/nowhere';
+      if (burst === Math.floor(bursts / 2)) await rm(programs, { recursive: true });
       if (burst === Math.floor((2 * bursts) / 3)) {
         await writeFile(graph, intact);
-        process.env.PATH = path;
+        await install();
       }
       for (let index = 0; index < BURST; index += 1) {
-        const isPicture = index < PICTURES_IN_A_BURST;
-        const payload = isPicture ? picture : `so happy ${burst} ${index}`;
-        pending.push(flow.sendUntilAnswered(isPicture ? 'faces' : 'words', { payload }));
+        const kind = kindOf(index);
+        const payload = payloadOf(kind, burst, index);
+        pending.push(flow.sendUntilAnswered(ENTRY[kind], { payload }));
       }
       await sleep(400);
     }
@@ -124,8 +158,19 @@ describe(`chaos during ${MESSAGES} messages`, function () {
     expect(killed).to.be.above(0);
     expect(fallbacks).to.be.above(0);
     expect(results.length - fallbacks).to.be.above(0);
-    // What was never decoded, the fallback cannot judge; every text is answered.
-    const texts = outcomes.filter((_, index) => index % BURST >= PICTURES_IN_A_BURST);
-    expect(texts.every(({ sent }) => sent.length === 1)).to.equal(true);
+    const of = (kind: Kind) => outcomes.filter((_, index) => kindOf(index) === kind);
+    expect(of('text').every(({ sent }) => sent.length === 1)).to.equal(true);
+    // What was never decoded, the fallback cannot judge: one error that names FFmpeg.
+    const failed = [...of('sound'), ...of('picture')].flatMap(({ caught }) => caught);
+    for (const { error } of failed) {
+      expect(error.code).to.equal('fallback.exhausted');
+      expect(error.message).to.match(/media\.ffmpeg-missing|circuit-open/);
+    }
+    expect(failed.filter(({ error }) => /ffmpeg-missing/.test(error.message))).not.to.have.length(
+      0,
+    );
+    for (const kind of ['sound', 'picture'] as const) {
+      expect(of(kind).filter(({ sent }) => sent.length === 1)).not.to.have.length(0);
+    }
   });
 });

@@ -5,7 +5,7 @@ import type { Modality } from '../../lib/emotion/sample';
 import { emptyResult, resultOf } from '../fusion/results';
 import { Flow, type Outcome } from './harness';
 
-const fuse = { id: 'fuse', type: 'emotion-fuse', method: 'vote', wait: 0.2 };
+const fuse = { id: 'fuse', type: 'emotion-fuse', method: 'vote', calibrate: false, wait: 0.2 };
 const byTopic = { ...fuse, join: 'property', key: 'topic' };
 
 const text = resultOf('text', { happy: 0.8, sad: 0.2 });
@@ -72,6 +72,23 @@ describe('emotion-fuse', () => {
     const { sent } = await send(audio);
     expect(performance.now() - began).to.be.within(180, 1000);
     expect(fused(sent[0])).to.deep.include({ label: 'sad', missing: ['text', 'video'] });
+  });
+
+  it('answers messages whose other parts never come, each once, and holds nothing of them', async () => {
+    flow = await Flow.start([{ ...fuse, wait: 0.3 }]);
+    const outcomes = await Promise.all(
+      Array.from({ length: 200 }, () => flow.sendTogether('fuse', [{ payload: text }])),
+    );
+    for (const { sent, caught } of outcomes) {
+      expect(caught).to.deep.equal([]);
+      expect(sent).to.have.length(1);
+      expect(fused(sent[0]).missing).to.deep.equal(['audio', 'video']);
+    }
+    // What is held would be answered now.
+    const late = flow.messages('out');
+    await flow.send('fuse', { flush: true });
+    await sleep(50);
+    expect(late).to.deep.equal([]);
   });
 
   it('waits for what the message expects', async () => {
@@ -213,6 +230,22 @@ describe('emotion-fuse', () => {
       model: 'fusion-reliability-vote',
       fallback: { reason: 'fusion: model.not-configured', attempts: 1 },
     });
+  });
+
+  it('brings the scores of votes and products to the share of right answers where that is set', async () => {
+    for (const method of ['vote', 'product', 'reliability']) {
+      const scores: (number | undefined)[] = [];
+      for (const calibrate of [false, true]) {
+        flow = await Flow.start([{ ...byTopic, method, calibrate }]);
+        const outcomes = await Promise.all([send(text), send(audio), send(video)]);
+        const answer = fused(answers(outcomes)[0]);
+        expect(answer.label).to.equal('happy');
+        scores.push(answer.score);
+        if (!calibrate) await flow.stop();
+      }
+      expect(scores[0]).not.to.be.closeTo(scores[1]!, 1e-3);
+      if (method !== 'reliability') await flow.stop();
+    }
   });
 
   it('counts a model by the metrics of its card', async () => {

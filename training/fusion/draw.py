@@ -30,24 +30,24 @@ def subset_name(subset: Sequence[bool]) -> str:
     return " + ".join(m for m, there in zip(MODALITIES, subset, strict=True) if there)
 
 
-def split(
-    table: Table, shares: Sequence[float], random: np.random.Generator
-) -> list[Table]:
-    """Parts of a table that share no group, about as large as `shares` say, of each corpus (what
-    stands before the slash of a group) alike."""
-    part = np.zeros(len(table.label), dtype=int)
-    corpus = np.array([g.partition("/")[0] for g in table.group])
-    bounds = np.cumsum(shares)[:-1]
+def parts_of(
+    group: np.ndarray, shares: Sequence[float], random: np.random.Generator
+) -> np.ndarray:
+    """Number of the part of each row, int `[n]`: parts share no group, and are about as large as
+    `shares` say, of each corpus (what stands before the slash of a group) alike."""
+    part = np.zeros(len(group), dtype=int)
+    corpus = np.array([g.partition("/")[0] for g in group])
+    bounds = np.cumsum(shares)[:-1] / np.sum(shares)
     for name in np.unique(corpus):
         mine = np.flatnonzero(corpus == name)
-        groups, group = np.unique(table.group[mine], return_inverse=True)
+        groups, number = np.unique(group[mine], return_inverse=True)
         order = random.permutation(len(groups))
-        sizes = np.bincount(group)[order]
+        sizes = np.bincount(number)[order]
         middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
         side = np.empty(len(groups), dtype=int)
         side[order] = np.searchsorted(bounds, middle, side="right")
-        part[mine] = side[group]
-    return [table.rows(part == k) for k in range(len(shares))]
+        part[mine] = side[number]
+    return part
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,12 @@ class Events:
     scores: np.ndarray
     present: np.ndarray
     joint: np.ndarray
+
+    @staticmethod
+    def joined(events: Sequence[Events]) -> Events:
+        """All of them, one after the other."""
+        names = ("scores", "present", "joint")
+        return Events(*(np.concatenate([getattr(e, n) for e in events]) for n in names))
 
     def of(self, subset: Sequence[bool]) -> Events:
         """The same events with only some of the modalities."""
@@ -126,14 +132,19 @@ def features(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def fused(events: Events, method: str, argument: str = "{}") -> np.ndarray:
-    """Scores `[n, 7]` of a method of the node, from the suite's own code."""
-    answer = _node("fuse.mjs", [method, argument], events).decode()
+def fused(events: Events, settings: dict) -> np.ndarray:
+    """Scores `[n, 7]` of a method of the node, from the suite's own code; for `settings` see fuse.mjs."""
+    answer = _node("fuse.mjs", [json.dumps(settings)], events).decode()
     out = np.zeros((len(events.joint), LABELS))
     for row, line in enumerate(answer.splitlines()):
         for emotion, score in json.loads(line)["scores"].items():
             out[row, EMOTIONS.index(emotion)] = score
     return out
+
+
+def in_every_subset(events: Events) -> Events:
+    """Each event seven times, once in each subset of its modalities."""
+    return Events.joined([events.of(subset) for subset in SUBSETS])
 
 
 def _node(script: str, arguments: list[str], events: Events) -> bytes:

@@ -1,44 +1,41 @@
 // Fuses events with the methods that the node has, by the suite's own code.
 //
-//   node training/fusion/fuse.mjs vote '{"text":1,"audio":2,"video":2}' < events.jsonl > fused.jsonl
-//   node training/fusion/fuse.mjs product '{}' < events.jsonl > fused.jsonl
-//   node training/fusion/fuse.mjs attention models/fusion-attention < events.jsonl > fused.jsonl
+//   node training/fusion/fuse.mjs '{"method":"vote","weights":{"text":1,"audio":2}}' < events.jsonl > fused.jsonl
+//   node training/fusion/fuse.mjs '{"method":"attention","model":"models/fusion-attention"}' < events.jsonl
+//   node training/fusion/fuse.mjs '{"method":"product","coefficients":[…]}' < events.jsonl
 //
+// Methods: vote, reliability (weights from the shipped models' metrics), product, attention.
 // Reads JSON lines {modality: {label: score}}; answers {scores, weights} in their order.
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { results } from './events.mjs';
 
 const require = createRequire(import.meta.url);
-const { weightedVoteMethod } = require('../../dist/lib/fusion/weighted-vote.js');
-const { productOfExpertsMethod } = require('../../dist/lib/fusion/product-of-experts.js');
+const { calibrated } = require('../../dist/lib/fusion/fused-temperature.js');
+const { fusionMethod } = require('../../dist/lib/flow/fusion-method.js');
+const { ModelRegistry } = require('../../dist/lib/models/registry.js');
 
 const AT_ONCE = 512;
-const [name, argument] = process.argv.slice(2);
+const { method: name, weights = {}, model: folder, coefficients } = JSON.parse(process.argv[2]);
 
-async function attention(folder) {
+async function engineOf(model) {
   const { LocalEngine } = require('../../dist/lib/engine/local-engine.js');
-  const { fusionMethod } = require('../../dist/lib/flow/fusion-method.js');
-  const { loadModel } = require('../../dist/lib/models/model.js');
-  const model = await loadModel(resolve(folder));
-  const engine = new LocalEngine(model, { intraOpThreads: 1, queueLimit: 4 * AT_ONCE });
-  const access = { infer: (_requested, task) => task(engine, model) };
-  const registry = { list: () => Promise.resolve([]) };
-  const { method } = fusionMethod({ name: 'attention', weights: {}, access, registry });
-  return { method, close: () => engine.close() };
+  return new LocalEngine(model, { intraOpThreads: 1, queueLimit: 4 * AT_ONCE });
 }
 
-const { method, close } =
-  name === 'attention'
-    ? await attention(argument)
-    : {
-        method:
-          name === 'vote'
-            ? weightedVoteMethod(JSON.parse(argument))
-            : productOfExpertsMethod({ weights: JSON.parse(argument) }),
-        close: () => Promise.resolve(),
-      };
+let engine;
+let access;
+if (name === 'attention') {
+  const { loadModel } = require('../../dist/lib/models/model.js');
+  const model = await loadModel(resolve(folder));
+  engine = await engineOf(model);
+  access = { infer: (_requested, task) => task(engine, model) };
+}
+const registry = new ModelRegistry([fileURLToPath(new URL('../../models', import.meta.url))]);
+const chosen = fusionMethod({ name, weights, access, registry, calibrate: false });
+const method = coefficients ? calibrated(chosen.method, coefficients) : chosen.method;
 
 let pending = [];
 const flush = async () => {
@@ -52,4 +49,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (pending.length === AT_ONCE) await flush();
 }
 await flush();
-await close();
+await engine?.close();

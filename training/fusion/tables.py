@@ -1,26 +1,29 @@
-"""Held-out outputs of the models of single modalities: what they said, and what was right.
+"""Held-out outputs of the shipped models of single modalities: what they said, and what was right.
 
 A table is an `.npz` file with `label` int `[n]` (index into the seven), `scores` float `[n, 7]`
-(calibrated, sum 1), `known` bool `[n, 7]` (labels that the model has) and `group` str `[n]`: corpus
-or part, a slash, and what must not be on both sides of a split. For text that is the dialogue. For
-sound and pictures it is the row: the models that gave the outputs have never heard the speakers, nor
-seen the pictures.
+(calibrated, sum 1), `known` bool `[n, 7]` (labels that the model has), `group` str `[n]`: corpus or
+part, a slash, and what must not be on both sides of a split, and `made_of`: digests of the files that
+gave the outputs, so that a table is made again when a model was. The groups are dialogues of text,
+speakers of sound and single pictures.
 
-    python -m training.fusion.tables text --model models/text-zh-bert --out runs/fusion
-    python -m training.fusion.tables audio --runs runs/speech --out runs/fusion
-    python -m training.fusion.tables video --scores runs/face/fer2013-scores.npz --out runs/fusion
+    python -m training.fusion.tables --tables runs/fusion --speech-runs runs/speech
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from training.text.corpora import corpora_path, read_jsonl
+from training.text.frontend import ROOT
 from training.text.labels import ALIASES, EMOTIONS, INDEX
 
 #: The parts of EmotionTalk whose text the text model was never trained on.
@@ -35,6 +38,7 @@ class Table:
     scores: np.ndarray
     known: np.ndarray
     group: np.ndarray
+    made_of: str = ""
 
     def rows(self, chosen: np.ndarray) -> Table:
         return Table(
@@ -42,6 +46,7 @@ class Table:
             self.scores[chosen],
             self.known[chosen],
             self.group[chosen],
+            self.made_of,
         )
 
     def save(self, path: Path) -> None:
@@ -53,12 +58,11 @@ def load(path: Path) -> Table:
     """Raises FileNotFoundError with the command that makes the table."""
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is missing: python -m training.fusion.tables {path.stem} --out {path.parent}"
+            f"{path} is missing: python -m training.fusion.tables --tables {path.parent}"
         )
     with np.load(path, allow_pickle=False) as stored:
-        return Table(
-            **{name: stored[name] for name in ("label", "scores", "known", "group")}
-        )
+        arrays = [stored[name] for name in ("label", "scores", "known", "group")]
+        return Table(*arrays, made_of=str(stored["made_of"]))
 
 
 @dataclass(frozen=True)
@@ -106,94 +110,178 @@ def text_table(data: Path, model: Path) -> Table:
     """The text model on the held-out parts of EmotionTalk, against the label of the text alone."""
     from training.text.evaluate import predict
 
-    tables = []
+    label, scores, group = [], [], []
     for part in HELD_OUT:
         found = emotiontalk(data, part)
-        scores = predict(model, found.text, "zh", None)
-        groups = np.array([f"{part}/{dialogue(i)}" for i in found.id])
-        known = np.ones_like(scores, dtype=bool)
-        tables.append(Table(found.labels["text"], scores, known, groups))
-    return joined(tables)
+        scores.append(predict(model, found.text, "zh", None))
+        label.append(found.labels["text"])
+        group += [f"{part}/{dialogue(i)}" for i in found.id]
+    return whole(np.concatenate(label), np.concatenate(scores), group)
 
 
-def audio_table(data: Path, runs: Path, name: str) -> Table:
-    """The speech model on the speakers that each of its folds held out, temperature fitted on the
+@dataclass(frozen=True)
+class SpeechRuns:
+    """The runs of folds that a package of `training/speech` was made of."""
+
+    folder: Path
+    recipe: str
+    reader: str | None
+    share: float
+
+    @staticmethod
+    def of(package: Path, folder: Path) -> SpeechRuns:
+        """Read from the package's recipe and from the evaluation that it names."""
+        stated = yaml.safe_load(package.read_text(encoding="utf-8"))
+        recipe = Path(stated["evaluation"]).stem
+        readers = stated.get("readers") or []
+        measured = json.loads((folder / stated["evaluation"]).read_text())
+        reader = readers[0].split("-fold")[0] if readers else None
+        return SpeechRuns(folder, recipe, reader, float(measured.get("share") or 0))
+
+    def outputs(self, recipe: str) -> list[list[Path]]:
+        """Runs of each fold, its seeds together."""
+        by_fold: dict[str, list[Path]] = {}
+        for found in sorted(self.folder.glob(f"{recipe}-fold[1-9]-seed*/test.npz")):
+            fold = found.parent.name.split("-seed")[0]
+            by_fold.setdefault(fold, []).append(found.parent)
+        if not by_fold:
+            raise FileNotFoundError(f"no {recipe}-fold*/test.npz in {self.folder}")
+        return list(by_fold.values())
+
+
+def audio_table(data: Path, runs: SpeechRuns) -> Table:
+    """What of the speech model has not heard the speaker: the networks of the fold that held the
+    speaker out, put together as the shipped file puts its members together. Temperature fitted on the
     other folds; RAVDESS's calm counts as neutral."""
     from training.speech import evaluate as speech
     from training.speech.corpora import LABELS, class_mask, read_corpora
 
     utterances = read_corpora(data)
-    folders = sorted(p.parent for p in runs.glob(f"{name}-fold*/test.npz"))
-    by_fold: dict[str, list[Path]] = {}
-    for folder in folders:
-        by_fold.setdefault(folder.name.split("-seed")[0], []).append(folder)
-    found = speech.collect(list(by_fold.values()), utterances)
+    found = speech.collect(runs.outputs(runs.recipe), utterances)
+    if runs.reader is not None:
+        readers = speech.collect(runs.outputs(runs.reader), utterances)
+        found = speech.blend(found, readers, runs.share)
     gold = np.array([u.label for u in found.utterances])
     folds = np.array([u.fold for u in found.utterances])
-    corpora = np.array([u.corpus for u in found.utterances])
     allowed = np.stack([class_mask(u.corpus) for u in found.utterances])
-    weights = np.array([1 / (corpora == c).sum() for c in corpora])
     logits = found.logits["clean"]
     scores = np.zeros((len(gold), len(EMOTIONS)))
     for fold in np.unique(folds):
         test = folds == fold
         rest = ~test if (~test).any() else test
-        t = speech.fit_temperature(
-            logits[rest], gold[rest], allowed[rest], weights[rest]
-        )
+        alike = np.ones(int(rest.sum()))
+        t = speech.fit_temperature(logits[rest], gold[rest], allowed[rest], alike)
         everything = np.ones_like(allowed[test])
-        heard = speech.seven(
-            speech.utterance_probabilities(logits[test], everything, t)
-        )
-        scores[test] = heard[:, : len(EMOTIONS)]
+        heard = speech.utterance_probabilities(logits[test], everything, t)
+        scores[test] = speech.seven(heard)[:, : len(EMOTIONS)]
     label = np.where(gold == LABELS.index("calm"), LABELS.index("neutral"), gold)
-    groups = np.array([f"{u.corpus}/{i}" for i, u in enumerate(found.utterances)])
-    return Table(label, scores, np.ones_like(scores, dtype=bool), groups)
+    return whole(label, scores, [f"{u.corpus}/{u.speaker}" for u in found.utterances])
 
 
-def video_table(path: Path) -> Table:
-    """A face model on the validation and test parts of FER2013: `label`, `scores`, `part`."""
-    with np.load(path, allow_pickle=False) as stored:
-        scores, label, part = stored["scores"], stored["label"], stored["part"]
-    groups = np.array([f"{p}/{i}" for i, p in enumerate(part)])
-    return Table(label, scores, np.ones_like(scores, dtype=bool), groups)
+def video_table(data: Path, model: Path) -> Table:
+    """The face model on single pictures: the validation and test parts of FER2013."""
+    from training.face import fer2013
+    from training.face.evaluate import stills
+
+    label, scores, group = [], [], []
+    for part in ("validation", "test"):
+        rows = fer2013.read_zip(data / "face/fer2013" / f"{part}.zip")
+        scores.append(stills(model, rows.images, None))
+        label.append(rows.labels)
+        group += [f"{part}/{i}" for i in range(len(rows.labels))]
+    return whole(np.concatenate(label), np.concatenate(scores), group)
 
 
-def joined(tables: list[Table]) -> Table:
-    return Table(
-        *(
-            np.concatenate([getattr(t, name) for t in tables])
-            for name in ("label", "scores", "known", "group")
+def whole(label: np.ndarray, scores: np.ndarray, group: list[str]) -> Table:
+    """A table of a model that knows all labels; rows without an answer are left out."""
+    known = np.ones_like(scores, dtype=bool)
+    table = Table(label, scores, known, np.array(group))
+    return table.rows(scores.sum(1) > 0)
+
+
+def digest(files: list[Path]) -> str:
+    """SHA-256 of the contents of files in their order."""
+    sha = hashlib.sha256()
+    for file in files:
+        sha.update(hashlib.sha256(file.read_bytes()).digest())
+    return sha.hexdigest()
+
+
+def graph_of(model: Path) -> Path:
+    """The file of a model folder that is run by default."""
+    files = yaml.safe_load((model / "model.yaml").read_text(encoding="utf-8"))["files"]
+    return model / files[files["default"]]["path"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the outputs come from."""
+
+    data: Path
+    text: Path
+    video: Path
+    speech: SpeechRuns
+
+    @staticmethod
+    def of(arguments: argparse.Namespace) -> Sources:
+        """As :func:`add_arguments` names them."""
+        speech = SpeechRuns.of(arguments.speech_package, arguments.speech_runs)
+        return Sources(
+            arguments.data, arguments.text_model, arguments.video_model, speech
         )
-    )
+
+
+def tables(sources: Sources, folder: Path) -> dict[str, Table]:
+    """The tables of all modalities; those that are not there, or were made of other files, are made."""
+    speech = sources.speech
+    heard = [speech.recipe, *([speech.reader] if speech.reader else [])]
+    outputs = [
+        r / "test.npz" for name in heard for f in speech.outputs(name) for r in f
+    ]
+    made_of = {
+        "text": digest([graph_of(sources.text)]),
+        "audio": f"{digest(outputs)} {speech.share}",
+        "video": digest([graph_of(sources.video)]),
+    }
+    makers = {
+        "text": lambda: text_table(sources.data, sources.text),
+        "audio": lambda: audio_table(sources.data, speech),
+        "video": lambda: video_table(sources.data, sources.video),
+    }
+    found = {}
+    for modality, make in makers.items():
+        path = folder / f"{modality}.npz"
+        kept = load(path) if path.exists() else None
+        if kept is None or kept.made_of != made_of[modality]:
+            kept = dataclasses.replace(make(), made_of=made_of[modality])
+            kept.save(path)
+        right = (kept.scores.argmax(1) == kept.label).mean()
+        print(f"{modality}: {len(kept.label)} rows, accuracy {right:.3f}", flush=True)
+        found[modality] = kept
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where things lie."""
+    data = Path(os.environ.get("EMOTION_DATA", "data"))
+    package = ROOT / "training/speech/packages/speech-crnn.yaml"
+    for name, default in (
+        ("--data", data),
+        ("--tables", Path("runs/fusion")),
+        ("--text-model", Path("models/text-zh-bert")),
+        ("--video-model", Path("models/face-cnn-lstm")),
+        ("--speech-runs", Path("runs/speech")),
+        ("--speech-package", package),
+    ):
+        parser.add_argument(name, type=Path, default=default)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("modality", choices=("text", "audio", "video"))
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("EMOTION_DATA", "data"))
-    )
-    parser.add_argument("--model", type=Path, default=Path("models/text-zh-bert"))
-    parser.add_argument("--runs", type=Path, default=Path("runs/speech"))
-    parser.add_argument(
-        "--name", default="speech-crnn", help="of the runs of the folds"
-    )
-    parser.add_argument(
-        "--scores", type=Path, default=Path("runs/face/fer2013-scores.npz")
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/fusion"))
+    add_arguments(parser)
     arguments = parser.parse_args()
-    if arguments.modality == "text":
-        table = text_table(arguments.data, arguments.model)
-    elif arguments.modality == "audio":
-        table = audio_table(arguments.data, arguments.runs, arguments.name)
-    else:
-        table = video_table(arguments.scores)
-    table.save(arguments.out / f"{arguments.modality}.npz")
-    right = (table.scores.argmax(1) == table.label).mean()
-    print(f"{arguments.modality}: {len(table.label)} rows, accuracy {right:.3f}")
+    tables(Sources.of(arguments), arguments.tables)
 
 
 if __name__ == "__main__":
