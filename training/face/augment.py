@@ -19,23 +19,31 @@ def uniform(n: int, low: float, high: float) -> torch.Tensor:
 
 
 def geometry(
-    x: torch.Tensor, degrees: float = 15, scale: float = 0.15, shift: float = 0.1, shear: float = 0.08
+    x: torch.Tensor, degrees: float = 15, scale: float = 0.15, shift: float = 0.1, shear: float = 0.08,
+    window: int | None = None,
 ) -> torch.Tensor:
-    """Mirror (half of the pictures), rotation, scale, aspect, shift (share of the side) and shear."""
-    n = len(x)
+    """Mirror (half of the pictures), rotation, scale, aspect, shift (share of the side) and shear.
+
+    With `window` only so many pixels a side are kept, from anywhere in the picture, at its own scale.
+    """
+    n, side = len(x), x.shape[-1]
+    window = window or side
+    share = window / side
     angle = torch.deg2rad(uniform(n, -degrees, degrees))
     zoom = torch.exp(uniform(n, -scale, scale))
     aspect = torch.exp(uniform(n, -0.06, 0.06))
     mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
     cos, sin, lean = torch.cos(angle), torch.sin(angle), uniform(n, -shear, shear)
+    # In the units of the grid, where a picture is two wide; a window may lie at any edge of it.
+    way = 2 * shift + 1 - share
     theta = torch.stack(
         [
-            torch.stack([mirror * zoom * aspect * cos, zoom * (-sin + lean), 2 * uniform(n, -shift, shift)], 1),
-            torch.stack([mirror * zoom * sin, zoom / aspect * cos, 2 * uniform(n, -shift, shift)], 1),
+            torch.stack([share * mirror * zoom * aspect * cos, share * zoom * (-sin + lean), uniform(n, -way, way)], 1),
+            torch.stack([share * mirror * zoom * sin, share * zoom / aspect * cos, uniform(n, -way, way)], 1),
         ],
         1,
     )
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    grid = F.affine_grid(theta, [n, x.shape[1], window, window], align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
@@ -119,13 +127,17 @@ def occlude(x: torch.Tensor, share: float = 0.35, largest: float = 0.2) -> torch
     return out
 
 
-def augment(images: torch.Tensor, side: int, strength: float = 1) -> torch.Tensor:
+def augment(
+    images: torch.Tensor, side: int, strength: float = 1, windows: bool = False
+) -> torch.Tensor:
     """uint8 crops [n, h, w] → augmented float crops [n, 1, side, side].
 
     `strength` scales how far faces move and how many of them are lit, blurred, compressed and covered.
+    `windows` cuts `side` pixels out instead of making the picture smaller: cheap, and nothing of the
+    detail is lost.
     """
     x = images[:, None].float() / 255
-    x = geometry(x, *(strength * most for most in (15, 0.15, 0.1, 0.08)))
+    x = geometry(x, *(strength * most for most in (15, 0.15, 0.1, 0.08)), side if windows else None)
     if side != x.shape[-1]:
         x = F.interpolate(x, (side, side), mode="bilinear", align_corners=False, antialias=True)
     x = jpeg(light(blur(x, 0.2 * strength), 0.7 * strength), 0.1 * strength)

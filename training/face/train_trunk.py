@@ -34,6 +34,20 @@ def build(recipe: dict) -> Trunk:
 
 
 @torch.no_grad()
+def widen(model: Trunk, smaller: dict[str, torch.Tensor]) -> None:
+    """Takes over the weights of a trunk with fewer channels (after Net2Net, Chen et al. 2016).
+
+    The old channels keep their place and see only each other, so the answer stays the same; the new
+    ones keep their random weights, and what reads them starts at zero.
+    """
+    for name, own in model.state_dict().items():
+        given = smaller[name]
+        if own.ndim > 1:
+            own[: given.shape[0]] = 0
+        own[tuple(slice(0, n) for n in given.shape)] = given
+
+
+@torch.no_grad()
 def predict(model: Trunk, images: torch.Tensor, batch: int = 512) -> torch.Tensor:
     """Probabilities [n, 7] of uint8 crops [n, 48, 48], one pass, no mirror."""
     model.eval()
@@ -94,7 +108,7 @@ def main() -> None:
 
     model = build(recipe).to(memory_format=torch.channels_last)
     if arguments.start:
-        model.load_state_dict(torch.load(arguments.start, weights_only=False)["averaged"])
+        widen(model, torch.load(arguments.start, weights_only=False)["averaged"])
     averaged = copy.deepcopy(model)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -143,7 +157,8 @@ def main() -> None:
             chosen = order[step * recipe["batch"] : (step + 1) * recipe["batch"]]
             sides = recipe["sides"]
             side = next(s["side"] for s in sides if state["done"] <= s["until"])
-            x, y = augment(images[chosen], side, recipe.get("strength", 1)), targets[chosen]
+            x = augment(images[chosen], side, recipe.get("strength", 1), recipe.get("windows", False))
+            y = targets[chosen]
             if state["done"] < recipe["mixup_until"]:
                 x, y = mixup(x, y, recipe["mixup_alpha"])
             x = x.contiguous(memory_format=torch.channels_last)
