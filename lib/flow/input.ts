@@ -197,7 +197,7 @@ function sequenceId(message: FlowMessage): string | undefined {
 }
 
 /** The host answers a second `done` by counting a message twice, and an exception out of it by stopping. */
-export function finishOnce(node: FlowNode, done: Done): Done {
+export function finishOnce(node: Pick<FlowNode, 'error'>, done: Done): Done {
   let finished = false;
   return (error) => {
     if (finished) return;

@@ -6,6 +6,8 @@ import type { NodeAPI, NodeContext, NodeMessage } from 'node-red';
 import helper from 'node-red-node-test-helper';
 import type { EmotionError } from '../../lib/emotion/error';
 import { packageRoot } from '../../lib/models/package-root';
+import registerBatch from '../../nodes/batch/batch';
+import registerBuffer from '../../nodes/buffer/buffer';
 import registerCapture from '../../nodes/capture/capture';
 import { registerShaky } from './shaky-node';
 import registerFallback from '../../nodes/fallback/fallback';
@@ -25,6 +27,11 @@ export const NODE_RED =
 
 const load = createRequire(__filename);
 helper.init(load.resolve(NODE_RED));
+
+/** The core nodes for MQTT, which the helper does not know. */
+const registerMqtt = createRequire(join(NODE_RED, 'package.json'))(
+  '@node-red/nodes/core/network/10-mqtt.js',
+) as (RED: NodeAPI) => void;
 
 // The helper registers a core node anew for each of its uses in a flow, which fails the second time.
 const { _nodeModules: core } = helper as unknown as {
@@ -95,7 +102,10 @@ export class Flow {
       registerFuse,
       registerFallback,
       registerTopic,
+      registerBuffer,
+      registerBatch,
       registerShaky,
+      ...(nodes.some(({ type }) => type === 'mqtt-broker') ? [registerMqtt] : []),
     ];
     await helper.load(
       registers.map((register) => (RED: NodeAPI) => register(speaking(locale, RED))),
@@ -258,6 +268,10 @@ function speaking(locale: string, RED: NodeAPI): NodeAPI {
   return Object.assign(Object.create(RED) as NodeAPI, { _: lookUp, hooks });
 }
 
+function isConfiguration({ type }: FlowNodeDefinition): boolean {
+  return type === 'emotion-model' || type === 'mqtt-broker';
+}
+
 /** What Node-RED keeps apart from the flow: `credentials` of a node here. */
 function credentialsOf(nodes: readonly FlowNodeDefinition[]): Record<string, unknown> {
   return Object.fromEntries(
@@ -269,11 +283,11 @@ function wired(
   nodes: readonly FlowNodeDefinition[],
   watched?: readonly string[],
 ): FlowNodeDefinition[] {
-  const tested = nodes.filter(({ type }) => type !== 'emotion-model').map(({ id }) => id);
+  const tested = nodes.filter((node) => !isConfiguration(node)).map(({ id }) => id);
   return [
     { id: 'tab', type: 'tab', label: 'test' },
     ...nodes.map((node) =>
-      node.type === 'emotion-model' ? node : { z: 'tab', x: 1, y: 1, wires: [['out']], ...node },
+      isConfiguration(node) ? node : { z: 'tab', x: 1, y: 1, wires: [['out']], ...node },
     ),
     { id: 'out', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
     { id: 'aside', z: 'tab', x: 1, y: 1, type: 'helper', wires: [] },
