@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Meyda from 'meyda';
 import { EnergyGate } from '../lib/audio/energy-gate';
-import { DEFAULT_FRONT_END, FrontEnd } from '../lib/audio/log-mel';
+import { FrontEnd, type FrontEndOptions } from '../lib/audio/log-mel';
 import { AudioPreparer } from '../lib/audio/prepare';
 import { loadSilero, SileroScorer } from '../lib/audio/silero';
 import { decodeWhole } from '../lib/media/decode';
-import { audioPreprocessing, type Manifest } from '../lib/models/manifest';
+import { loadModel } from '../lib/models/model';
+import { shippedModels } from '../lib/models/package-root';
 import { figure, median, type BenchRow, type RowGroup } from './row';
 
 const SECONDS = 30;
@@ -22,15 +23,11 @@ function makeFile(folder: string): string {
   return path;
 }
 
-function preparer(): AudioPreparer {
-  const preprocessing = audioPreprocessing.parse({
-    kind: 'audio',
-    frontEnd: 1,
-    inputs: { mel: 'log-mel' },
-  });
-  // The preparer reads no more of a manifest than its id and this part.
-  const manifest = { id: 'bench', modality: 'audio', preprocessing };
-  return new AudioPreparer(manifest as unknown as Manifest);
+/** As the shipped network wants it. */
+async function shipped(): Promise<{ front: AudioPreparer; frontEnd: FrontEnd }> {
+  const { manifest } = await loadModel(join(shippedModels(), 'speech-crnn'));
+  const front = new AudioPreparer(manifest);
+  return { front, frontEnd: new FrontEnd(front.frontEnd) };
 }
 
 /** File → windows of 128 × 64, on one core, as seconds of sound a second. */
@@ -47,8 +44,7 @@ export const audio: RowGroup = {
         writeFileSync(copy, readFileSync(path));
         return copy;
       });
-      const front = preparer();
-      const frontEnd = new FrontEnd();
+      const { front, frontEnd } = await shipped();
       const model = await loadSilero();
       const { data } = await decodeWhole({ kind: 'file', path });
 
@@ -68,10 +64,10 @@ export const audio: RowGroup = {
       const whole = await time(async (round) => frontEnd.analyse(await decoded(round)));
       const rows: [string, number][] = [
         ['decoding and 128 log-mel bands', whole],
-        ['the same with loudness, pitch, statistics, energy gate', await time(async (round) => front.prepare(await decoded(round), new EnergyGate()))],
+        ['all inputs of speech-crnn, loudness, pitch, energy gate', await time(async (round) => front.prepare(await decoded(round), new EnergyGate()))],
         ['the same with the Silero net', await time(async (round) => front.prepare(await decoded(round), new SileroScorer(model)))],
         ['128 log-mel bands alone', await time(() => frontEnd.analyse(data))],
-        ["Meyda's own melBands alone, 128", await time(() => meydaMelBands(data))],
+        ["Meyda's own melBands alone, 128", await time(() => meydaMelBands(data, frontEnd.options))],
         ['Silero net alone', await time(() => new SileroScorer(model).score(data))],
       ]; // prettier-ignore
       return rows.map(([name, ms]) => ({
@@ -89,8 +85,8 @@ export const audio: RowGroup = {
 };
 
 /** What a flow that uses Meyda directly would do: its dense bank, the same frames. */
-function meydaMelBands(samples: Float32Array): number {
-  const { fftSize, hopLength, sampleRateHz, bands } = DEFAULT_FRONT_END;
+function meydaMelBands(samples: Float32Array, options: FrontEndOptions): number {
+  const { fftSize, hopLength, sampleRateHz, bands } = options;
   Meyda.bufferSize = fftSize;
   Meyda.sampleRate = sampleRateHz;
   Meyda.melBands = bands;

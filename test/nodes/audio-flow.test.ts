@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { expect } from 'chai';
 import type { NodeMessage } from 'node-red';
@@ -290,19 +290,45 @@ describe('emotion-preprocess-audio', function () {
     });
   });
 
-  it('reads eleven minutes, too long to be held as a whole, window by window', async () => {
-    const file = joinPath(inside, 'long.flac');
+  it('says how long a window of the model may be when a longer one is asked for', async () => {
+    flow = await start({ windowMs: 60_000 });
+    const { sent, caught } = await flow.send('preprocess', { payload: high });
+    expect(sent).to.deep.equal([]);
+    expect(caught.map(({ error }) => error.code)).to.deep.equal(['input.unusable']);
+    expect(caught[0]?.error.message).to.match(/at most \d+ ms.*got 60000/);
+    await stop();
+  });
+
+  it('refuses as a whole what is longer than the limit, and says what to do', async () => {
+    const file = joinPath(inside, 'over.flac');
     execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', 'anullsrc=r=8000:cl=mono', '-t', '660', file]); // prettier-ignore
-    copyFileSync(file, joinPath(inside, 'copy.flac'));
+    flow = await start({ folders: inside });
+    const { sent, caught } = await flow.send('preprocess', { payload: 'over.flac' });
+    expect(sent).to.deep.equal([]);
+    expect(caught.map(({ error }) => error.code)).to.deep.equal(['input.too-large']);
+    expect(caught[0]?.error.message).to.match(/600 seconds.*in windows/);
+    await stop();
+  });
+
+  /** `EMOTION_LONG_SECONDS=10800` reads three hours. */
+  const LONG = Number(process.env.EMOTION_LONG_SECONDS ?? 660);
+
+  it('reads minutes and hours, too long to be held as a whole, window by window', async function () {
+    this.timeout(30_000 + 60 * LONG);
+    const file = joinPath(inside, 'long.flac');
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', 'anullsrc=r=8000:cl=mono', '-t', `${LONG}`, file]); // prettier-ignore
     flow = await start({ folders: inside, output: 'windows', hopMs: 60_000, silence: 'skip' }, false); // prettier-ignore
     const before = process.memoryUsage.rss();
-    const { sent, completed } = await flow.send('preprocess', { payload: 'copy.flac' });
-    for (let i = 0; i < 500 && !completed.includes('preprocess'); i += 1) {
+    let most = before;
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 50);
+    const { sent, completed } = await flow.send('preprocess', { payload: 'long.flac' });
+    for (let i = 0; i < 20 * LONG && !completed.includes('preprocess'); i += 1) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    expect(sent).to.have.length(12);
-    expect((sent.at(-1)?.payload as AudioSample).segments[0]?.end).to.be.closeTo(660, 0.1);
-    expect(process.memoryUsage.rss() - before).to.be.lessThan(200e6);
+    clearInterval(watch);
+    expect(sent).to.have.length(Math.floor(LONG / 60) + 1);
+    expect((sent.at(-1)?.payload as AudioSample).segments[0]?.end).to.be.closeTo(LONG, 0.1);
+    expect(most - before).to.be.lessThan(200e6);
     await stop();
   });
 });
