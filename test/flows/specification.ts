@@ -4,6 +4,7 @@ import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { packageRoot } from '../../lib/models/package-root';
+import type { Parameter, RequestBody } from './request-generator';
 
 interface Media {
   readonly content?: Readonly<Record<string, { readonly schema: object }>>;
@@ -16,11 +17,17 @@ const OF_SETTINGS = ['Unauthorized', 'TooOften', 'Redeployed', 'Unanswered', 'Un
 );
 
 export type Method = 'get' | 'post';
+interface Operation {
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: RequestBody;
+  readonly responses: Readonly<Record<string, Media>>;
+}
 interface OpenApi {
-  readonly paths: Readonly<
-    Record<string, Partial<Record<Method, { readonly responses: Readonly<Record<string, Media>> }>>>
-  >;
-  readonly components: { readonly responses: Readonly<Record<string, Media>> };
+  readonly paths: Readonly<Record<string, Partial<Record<Method, Operation>>>>;
+  readonly components: {
+    readonly responses: Readonly<Record<string, Media>>;
+    readonly schemas: Readonly<Record<string, object>>;
+  };
 }
 
 /** What a path answered. */
@@ -61,6 +68,34 @@ export class Specification {
     return Object.entries(this.#openApi.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     );
+  }
+
+  /** What a path takes and answers; references within its request bodies are resolved. */
+  operation(method: Method, path: string): Operation {
+    const operation = this.#openApi.paths[path]?.[method];
+    if (!operation) throw new Error(`${method} ${path} is not in docs/openapi.yaml`);
+    const { requestBody } = operation;
+    return requestBody ? { ...operation, requestBody: this.#resolved(requestBody) } : operation;
+  }
+
+  /** A part of the specification with what its references stand for. */
+  #resolved<T>(part: T): T {
+    if (Array.isArray(part)) return part.map((item) => this.#resolved<unknown>(item)) as T;
+    if (typeof part !== 'object' || part === null) return part;
+    const { $ref } = part as { $ref?: string };
+    if ($ref?.startsWith('#/components/schemas/')) {
+      const name = $ref.replace('#/components/schemas/', '');
+      return this.#resolved(this.#openApi.components.schemas[name]) as T;
+    }
+    return Object.fromEntries(
+      Object.entries(part).map(([key, value]) => [key, this.#resolved<unknown>(value)]),
+    ) as T;
+  }
+
+  /** Holds a value against the schema of JSON bodies; where there is none, nothing is valid. */
+  validatorOf(body: RequestBody | undefined): (value: unknown) => boolean {
+    const json = body?.content['application/json'];
+    return json ? this.#validator(json.schema) : () => false;
   }
 
   /**
