@@ -1,0 +1,25 @@
+// Settings of Node-RED in the container; mount a file of your own over /opt/settings.cjs to change more.
+const {
+  apiKey,
+} = require('/opt/node-red/node_modules/@emowire/node-red-emotion/dist/lib/http/api-key');
+const { EMOTION_API_KEY, NODE_RED_ADMIN_PASSWORD_HASH, NODE_RED_CREDENTIAL_SECRET } = process.env;
+
+module.exports = {
+  flowFile: 'flows.json',
+  flowFilePretty: true,
+  uiHost: '0.0.0.0', // of the container; compose.yaml says who can reach it
+  uiPort: 1880,
+  ...(NODE_RED_CREDENTIAL_SECRET && { credentialSecret: NODE_RED_CREDENTIAL_SECRET }),
+  // The hash comes from: docker compose run --rm --entrypoint /opt/node-red/node_modules/.bin/node-red node-red admin hash-pw
+  ...(NODE_RED_ADMIN_PASSWORD_HASH && {
+    adminAuth: {
+      type: 'credentials',
+      users: [{ username: 'admin', password: NODE_RED_ADMIN_PASSWORD_HASH, permissions: '*' }],
+    },
+  }),
+  ...(EMOTION_API_KEY && { httpNodeAuth: apiKey(EMOTION_API_KEY) }),
+  emotionHttp: { requestsPerMinute: Number(process.env.EMOTION_REQUESTS_PER_MINUTE ?? 0) },
+  externalModules: { autoInstall: false, palette: { allowInstall: true }, modules: { allowInstall: true } }, // prettier-ignore
+  editorTheme: { tours: false },
+  telemetry: { enabled: false, updateNotification: false },
+};
