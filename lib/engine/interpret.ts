@@ -18,9 +18,8 @@ export interface Ruled {
  * Changes the scores of one row by what stands in it.
  *
  * @param row index into `sample.segments`
- * @param manifest that of the model which answered the row
  */
-export type ScoreRules = (scores: Scores, sample: Sample, row: number, manifest: Manifest) => Ruled;
+export type ScoreRules = (scores: Scores, sample: Sample, row: number) => Ruled;
 
 export interface InterpretOptions {
   /** A result whose score is lower is marked `uncertain`. */
@@ -71,9 +70,8 @@ export function interpret(
 
   const ruled = output.rows.map((row, index) => {
     const segment = sample.segments[index];
-    const own = row.manifest ?? manifest;
-    const scores = rowScores(row, own, segment?.language ?? source.language);
-    return rules?.(scores, sample, index, own) ?? { scores, rules: [] };
+    const scores = rowScores(row, row.manifest ?? manifest, segment?.language ?? source.language);
+    return rules?.(scores, sample, index) ?? { scores, rules: [] };
   });
   const weights = rowWeights(sample.segments, modality);
   const scores = weightedMean(

@@ -1,0 +1,138 @@
+// Makes the pictures of the documentation, docs/images/*.png: starts Node-RED with the example flows in
+// a temporary user directory, opens it in headless Chromium (apt-get install chromium, or CHROMIUM), and
+// takes pictures in small palettes (FFmpeg). Run it after a change to what they show:
+//   npm run build && node tools/make-screenshots.mjs [name …]
+import { spawn, execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import puppeteer from 'puppeteer-core';
+
+const root = dirname(import.meta.dirname);
+const images = join(root, 'docs/images');
+const scratch = mkdtempSync(join(tmpdir(), 'emotion-screenshots-'));
+const chosen = process.argv.slice(2);
+const chromium = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser'].find(
+  (path) => path && existsSync(path),
+);
+if (!chromium) throw new Error('Chromium is needed: apt-get install chromium, or set CHROMIUM');
+
+const TEXTS = {
+  'en-US': 'The parcel arrived a day early, and they even wrapped it as a gift!',
+  'zh-CN': '等了三个小时，最后告诉我没票了，气死我了！',
+};
+
+async function startNodeRed() {
+  const child = spawn(process.execPath, [join(root, 'tools/start.mjs')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_RED_USER_DIR: join(scratch, 'node-red'), PORT: '0' },
+  });
+  let log = '';
+  const addresses = await new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      log += chunk;
+      if (!log.includes('Ctrl-C')) return;
+      const address = (name) => new RegExp(`${name} +(http:\\S+)`).exec(log)?.[1];
+      resolve({ editor: address('Editor'), tryIt: address('Try-it page'), dashboard: address('Dashboard') }); // prettier-ignore
+    });
+    child.once('exit', (code) => reject(new Error(`Node-RED ended with ${code}\n${log}`)));
+  });
+  return { child, ...addresses };
+}
+
+/** A picture of a page; 128 colours are enough for an interface and a third of the bytes. */
+async function take(page, name, clip) {
+  const raw = join(scratch, `${name}.png`);
+  await page.screenshot({ path: raw, ...(clip && { clip }) });
+  const palette = 'split[a][b];[a]palettegen=max_colors=128[p];[b][p]paletteuse=dither=none';
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', raw, '-vf', palette, '-pix_fmt', 'pal8', join(images, `${name}.png`)]); // prettier-ignore
+  console.log(name);
+}
+
+async function open(browser, url, locale, { width, height }) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  await page.setViewport({ width, height });
+  await page.evaluateOnNewDocument((language) => {
+    localStorage.setItem('editor-language', language);
+    localStorage.setItem('emotion.locale', language.slice(0, 2));
+    localStorage.setItem('emotion.theme', 'light');
+  }, locale);
+  await page.goto(url, { waitUntil: 'networkidle2', timeout: 120_000 });
+  return page;
+}
+
+/** The editor with one of the example flows, found by the id of its tab. */
+async function editorPicture(browser, url, locale, tab, name, { after } = {}) {
+  const page = await open(browser, `${url}#flow/${tab}`, locale, { width: 1280, height: 720 });
+  await page.waitForSelector('.red-ui-flow-node', { timeout: 120_000 });
+  await page.evaluate((id) => globalThis.RED.workspaces.show(id), tab);
+  await page.evaluate(() => globalThis.RED.sidebar.show('help'));
+  await after?.(page);
+  await delay(1_500);
+  await take(page, name);
+  await page.browserContext().close();
+}
+
+async function tryItPicture(browser, url, locale, name) {
+  const page = await open(browser, url, locale, { width: 900, height: 640 });
+  await page.waitForSelector('#text');
+  await page.type('#text', TEXTS[locale]);
+  await page.click('#send');
+  await page.waitForSelector('.verdict', { timeout: 120_000 });
+  await delay(300);
+  await take(page, name);
+  await page.browserContext().close();
+}
+
+/** Presses the button of an inject node, and shows what arrives in the debug sidebar. */
+const press = (node) => async (page) => {
+  await page.evaluate(() => globalThis.RED.sidebar.show('debug'));
+  await page.evaluate((id) => globalThis.$.post(`inject/${id}`), node);
+  await page.waitForSelector('.red-ui-debug-msg', { timeout: 120_000 });
+  await page.click('.red-ui-debug-msg .red-ui-debug-msg-object-handle');
+};
+
+async function dashboardPicture(browser, url, locale, name, size) {
+  const page = await open(browser, url, locale, size);
+  await delay(8_000);
+  await take(page, name);
+  await page.browserContext().close();
+}
+
+mkdirSync(images, { recursive: true });
+const nodeRed = await startNodeRed();
+const browser = await puppeteer.launch({
+  executablePath: chromium,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+try {
+  const pictures = {};
+  for (const [locale, language] of [
+    ['en-US', 'en'],
+    ['zh-CN', 'zh'],
+  ]) {
+    pictures[`quick-start-${language}`] = (name) =>
+      editorPicture(browser, nodeRed.editor, locale, 'e01000000000tab1', name, {
+        after: press('e010000000000002'),
+      });
+    pictures[`multimodal-${language}`] = (name) =>
+      editorPicture(browser, nodeRed.editor, locale, 'e07000000000tab1', name);
+    pictures[`try-it-${language}`] = (name) => tryItPicture(browser, nodeRed.tryIt, locale, name);
+    if (nodeRed.dashboard) {
+      pictures[`dashboard-${language}`] = (name) =>
+        dashboardPicture(browser, nodeRed.dashboard, locale, name, { width: 1280, height: 800 });
+    }
+  }
+  for (const [name, make] of Object.entries(pictures)) {
+    if (chosen.length === 0 || chosen.includes(name)) await make(name);
+  }
+} finally {
+  await browser.close();
+  const exited = new Promise((resolve) => nodeRed.child.once('exit', resolve));
+  nodeRed.child.kill('SIGINT');
+  await exited;
+  rmSync(scratch, { recursive: true, force: true });
+}
