@@ -18,7 +18,6 @@ const { inferAll } = require(`${dist}lib/flow/infer-all.js`);
 const { ModelAccess } = require(`${dist}lib/flow/model-access.js`);
 const { textRules } = require(`${dist}lib/flow/text-rules.js`);
 const { ModelRegistry } = require(`${dist}lib/models/registry.js`);
-const { DEFAULT_RULES } = require(`${dist}lib/text/rules.js`);
 const { TextPool } = require(`${dist}lib/workers/text-pool.js`);
 const { loadChallenges, passes, PHENOMENA } = require(
   `${dist}test/text/challenge/challenge-set.js`,
@@ -37,7 +36,8 @@ if (positionals.length === 0) {
   process.exit(2);
 }
 
-const RULES = { none: {}, rules: DEFAULT_RULES };
+/** Weights, undefined for those that a node takes: the usual ones and what the model's own file says. */
+const RULES = { none: {}, rules: undefined };
 const challenges = loadChallenges();
 
 /** Results of every sentence under each set of rules. */

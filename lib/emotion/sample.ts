@@ -115,8 +115,13 @@ export interface SentenceFeatures {
   readonly cues: readonly RuleCue[];
 }
 
+/** The lexicon rules of `lib/text/rules`. */
+export const RULE_NAMES = ['negation', 'degree', 'contrast', 'emoji', 'question', 'irony'] as const;
+
+export type RuleName = (typeof RULE_NAMES)[number];
+
 export interface RuleCue {
-  readonly rule: 'negation' | 'degree' | 'contrast' | 'emoji' | 'question' | 'irony';
+  readonly rule: RuleName;
   /** The words that triggered it. */
   readonly cue: string;
   /** Index into `words` of the cue and of the words in its scope. */

@@ -18,8 +18,9 @@ export interface Ruled {
  * Changes the scores of one row by what stands in it.
  *
  * @param row index into `sample.segments`
+ * @param manifest that of the model which answered the row
  */
-export type ScoreRules = (scores: Scores, sample: Sample, row: number) => Ruled;
+export type ScoreRules = (scores: Scores, sample: Sample, row: number, manifest: Manifest) => Ruled;
 
 export interface InterpretOptions {
   /** A result whose score is lower is marked `uncertain`. */
@@ -70,8 +71,9 @@ export function interpret(
 
   const ruled = output.rows.map((row, index) => {
     const segment = sample.segments[index];
-    const scores = rowScores(row, row.manifest ?? manifest, segment?.language ?? source.language);
-    return rules?.(scores, sample, index) ?? { scores, rules: [] };
+    const own = row.manifest ?? manifest;
+    const scores = rowScores(row, own, segment?.language ?? source.language);
+    return rules?.(scores, sample, index, own) ?? { scores, rules: [] };
   });
   const weights = rowWeights(sample.segments, modality);
   const scores = weightedMean(

@@ -1,15 +1,21 @@
 import type { Sample, SentenceFeatures } from '../emotion/sample';
 import type { ScoreRules } from '../engine/interpret';
-import { applyRules, type RuleWeights } from '../text/rules';
+import { applyRules, DEFAULT_RULES, type RuleWeights } from '../text/rules';
 
 /**
  * The rules of `lib/text` on each row of a text sample, by the cues that `emotion-preprocess-text`
  * found in the sentences of that row. Samples of another modality pass unchanged.
  *
- * @param weights the default of {@link applyRules} when left out
+ * @param weights when left out: {@link DEFAULT_RULES}, but for what the manifest of the model that
+ * answered the row says of its own
  */
 export function textRules(weights?: RuleWeights): ScoreRules {
-  return (scores, sample, row) => applyRules(scores, sentencesOfRow(sample, row), weights);
+  return (scores, sample, row, manifest) =>
+    applyRules(
+      scores,
+      sentencesOfRow(sample, row),
+      weights ?? { ...DEFAULT_RULES, ...manifest.rules },
+    );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EMOTIONS } from '../emotion/labels';
+import { RULE_NAMES } from '../emotion/sample';
 
 // Strict throughout: a misspelt key is an error instead of a setting that silently does nothing.
 
@@ -203,6 +204,11 @@ export const manifestSchema = z.strictObject({
     /** Logits are divided by it before softmax; one value, or one per language. */
     temperature: z.union([z.number().positive(), z.record(z.string(), z.number().positive())]),
   }),
+  /**
+   * Texts: how strongly a lexicon rule speaks to this model, where that is not the usual weight of
+   * `lib/text/rules`; 0 switches it off. A router's parts follow their own models.
+   */
+  rules: z.partialRecord(z.enum(RULE_NAMES), z.number().min(0)).optional(),
   licence: z.strictObject({ weights: z.string(), data: z.string() }),
   metrics: z.array(metric).default([]),
   minimumRuntime: z.string().default('1.17.0'),
@@ -220,6 +226,7 @@ export const routerSchema = manifestSchema
     outputs: true,
     preprocessing: true,
     calibration: true,
+    rules: true,
     minimumRuntime: true,
   })
   .extend({
@@ -395,6 +402,8 @@ function contradictions(manifest: Manifest): ManifestProblem[] {
   expect(files[files.default] !== undefined, ['files', files.default], 'the default file');
   if (manifest.modality === 'text') {
     expect(files.tokenizer !== undefined, ['files', 'tokenizer'], 'a tokenizer (modality text)');
+  } else {
+    expect(manifest.rules === undefined, ['rules'], 'no rules (for modality text only)');
   }
 
   expect(Object.keys(inputs).length > 0, ['inputs'], 'at least one input');

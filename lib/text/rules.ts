@@ -1,6 +1,6 @@
 import type { Emotion, Locale, Scores } from '../emotion/labels';
 import { EMOTIONS, topLabel } from '../emotion/labels';
-import type { RuleCue, SentenceFeatures } from '../emotion/sample';
+import type { RuleCue, RuleName, SentenceFeatures } from '../emotion/sample';
 import {
   asksYou,
   emotionInside,
@@ -10,8 +10,6 @@ import {
   isPlainQuestion,
 } from './cues';
 import { meaningOfToken } from './emoji';
-
-export type RuleName = RuleCue['rule'];
 
 /** How strongly each rule speaks; 0 or absent switches it off. 1 is a factor e on odds. */
 export type RuleWeights = Readonly<Partial<Record<RuleName, number>>>;

@@ -23,6 +23,17 @@ async function rejection(promise: Promise<unknown>): Promise<EmotionError> {
   return error as EmotionError;
 }
 
+/** Writes another graph of the folder into its `model.yaml`. */
+async function chooseGraph(folder: string, name: string): Promise<void> {
+  const yaml = join(folder, 'model.yaml');
+  const lines = (await readFile(yaml, 'utf8')).split('\n');
+  const line = lines.findIndex((one) => one.startsWith('  fp32:'));
+  const graph = await readFile(join(folder, name));
+  const sha256 = createHash('sha256').update(graph).digest('hex');
+  lines[line] = `  fp32: { path: ${name}, sha256: ${sha256}, bytes: ${graph.length} }`;
+  await writeFile(yaml, lines.join('\n'));
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -190,13 +201,7 @@ describe('LocalEngine', function () {
         };
         const attention = await score(await loadModel(folder));
 
-        const yaml = join(folder, 'model.yaml');
-        const lines = (await readFile(yaml, 'utf8')).split('\n');
-        const line = lines.findIndex((one) => one.startsWith('  fp32:'));
-        const mean = await readFile(join(folder, 'mean.onnx'));
-        const sha256 = createHash('sha256').update(mean).digest('hex');
-        lines[line] = `  fp32: { path: mean.onnx, sha256: ${sha256}, bytes: ${mean.length} }`;
-        await writeFile(yaml, lines.join('\n'));
+        await chooseGraph(folder, 'mean.onnx');
         // Attention looks at the one word that says something; the mean spreads it over seven.
         expect(attention).to.be.greaterThan(0.5);
         expect(await score(await loadModel(folder))).to.be.lessThan(0.25);
@@ -206,6 +211,38 @@ describe('LocalEngine', function () {
         const result = interpret(sample, await start(conv).infer(sample), conv.manifest);
         expect(result.label).to.equal('happy');
         expect(result.scores).to.have.all.keys('neutral', 'happy', 'sad', 'angry');
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+
+    it('are as sure as the graph’s own temperature of the text lets them be, with the same label', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'emotion-calibrated-'));
+      try {
+        await cp(join(FIXTURES, 'tiny-text'), folder, { recursive: true });
+        const texts = ['happy', 'sad', 'so happy !', 'very sad , not happy', 'table', 'wow rage'];
+        const results = async () => {
+          const model = await loadModel(folder);
+          const engine = start(model);
+          return Promise.all(
+            texts.map(async (text) => {
+              const sample = textSample(text, model);
+              return interpret(sample, await engine.infer(sample), model.manifest);
+            }),
+          );
+        };
+        const before = await results();
+        await chooseGraph(folder, 'calibrated.onnx');
+        const after = await results();
+
+        expect(after.map(({ label }) => label)).to.deep.equal(before.map(({ label }) => label));
+        for (const { scores } of after) {
+          const sum = Object.values(scores).reduce((total, score) => total + score, 0);
+          expect(sum).to.be.closeTo(1, 1e-9);
+        }
+        // The fixture's temperature is 4 for a happy text, 1 for a sad one.
+        expect(after[0]!.score).to.be.below(before[0]!.score - 0.1);
+        expect(after[1]!.score).to.be.closeTo(before[1]!.score, 1e-5);
       } finally {
         await rm(folder, { recursive: true });
       }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { SentenceFeatures, TextSample } from '../../lib/emotion/sample';
+import type { Manifest } from '../../lib/models/manifest';
 import { sentencesOfRow, textRules } from '../../lib/flow/text-rules';
 
 const TEXT = 'Fine. I am not happy! Fine. 不错。';
@@ -39,6 +40,8 @@ function sample(rows: string[]): TextSample {
   };
 }
 
+const MANIFEST = {} as Manifest;
+
 const starts = (rows: string[], row: number) =>
   sentencesOfRow(sample(rows), row).map(({ start }) => start);
 
@@ -63,14 +66,23 @@ describe('textRules', () => {
   it('applies the cues of a row to that row alone', () => {
     const rules = textRules({ negation: 1.5 });
     const split = sample(['Fine. ', 'I am not happy! ']);
-    expect(rules(scores, split, 0)).to.deep.equal({ scores, rules: [] });
-    const denied = rules(scores, split, 1);
+    expect(rules(scores, split, 0, MANIFEST)).to.deep.equal({ scores, rules: [] });
+    const denied = rules(scores, split, 1, MANIFEST);
     expect(denied.rules).to.deep.equal(['negation']);
     expect(denied.scores.happy).to.be.below(0.4);
   });
 
   it('leaves other modalities alone', () => {
     const audio = { ...sample(['a']), modality: 'audio' } as never;
-    expect(textRules({ negation: 1.5 })(scores, audio, 0)).to.deep.equal({ scores, rules: [] });
+    const ruled = textRules({ negation: 1.5 })(scores, audio, 0, MANIFEST);
+    expect(ruled).to.deep.equal({ scores, rules: [] });
+  });
+
+  it('follows the manifest of the model that answered, unless it is told weights', () => {
+    const denied = sample(['I am not happy! ']);
+    const off = { rules: { negation: 0 } } as Manifest;
+    expect(textRules()(scores, denied, 0, MANIFEST).rules).to.deep.equal(['negation']);
+    expect(textRules()(scores, denied, 0, off)).to.deep.equal({ scores, rules: [] });
+    expect(textRules({ negation: 1 })(scores, denied, 0, off).rules).to.deep.equal(['negation']);
   });
 });

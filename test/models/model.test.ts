@@ -188,6 +188,14 @@ describe('loadModel', () => {
       got: '-1',
     },
     {
+      name: 'a rule that there is not',
+      from: 'licence:',
+      to: 'rules: { sarcasm: 1 }\nlicence:',
+      key: 'rules.sarcasm',
+      expected: 'no such key',
+      got: '1',
+    },
+    {
       name: 'a path out of the folder',
       from: 'path: model.onnx',
       to: 'path: ../model.onnx',

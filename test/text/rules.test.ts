@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { EMOTIONS, type Emotion, type Scores } from '../../lib/emotion/labels';
 import type { SentenceFeatures } from '../../lib/emotion/sample';
 import { findCues } from '../../lib/text/cues';
-import { applyRules, DEFAULT_RULES, type RuleName } from '../../lib/text/rules';
+import type { RuleName } from '../../lib/emotion/sample';
+import { applyRules, DEFAULT_RULES } from '../../lib/text/rules';
 import { normaliseText } from '../../lib/text/normalise';
 import { loadJieba, segment, type ChineseCutter } from '../../lib/text/segment';
 

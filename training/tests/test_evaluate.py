@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.text.evaluate import coverage_curve, file_set, multi_label
+from training.text.evaluate import LabelledSet, coverage_curve, file_set, multi_label
 from training.text.labels import INDEX
+from training.text.rules import effects
 
 
 def test_several_labels_count_when_they_pass_the_threshold() -> None:
@@ -37,3 +38,18 @@ def test_a_labelled_file_may_use_the_usual_names(tmp_path: Path) -> None:
     path.write_text(json.dumps({"text": "oh", "label": "bored"}))
     with pytest.raises(ValueError, match="mine.jsonl:1"):
         file_set(path, "en", ())
+
+
+def test_a_rule_is_counted_by_the_labels_that_it_turns() -> None:
+    gold = np.eye(7)[[INDEX["sad"], INDEX["happy"], INDEX["happy"]]]
+    labelled = LabelledSet("x", ["a", "b", "c"], "en", gold)
+    happy, sad = {"happy": 0.6, "sad": 0.4}, {"happy": 0.3, "sad": 0.7}
+    records = [
+        {"scores": happy, "ruled": {"negation": sad}},
+        {"scores": happy, "ruled": {"irony": sad}},
+        {"scores": happy, "ruled": {}},
+    ]
+    found = effects(labelled, records)
+    assert (found["negation"]["right"], found["negation"]["spoilt"]) == (1, 0)
+    assert (found["irony"]["right"], found["irony"]["spoilt"]) == (0, 1)
+    assert found["negation"]["macroF1"] > 0 > found["irony"]["macroF1"]

@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from training.text.corpora import CORPORA, load_split, read_jsonl
 from training.text.frontend import ROOT
 from training.text.labels import ALIASES, EMOTIONS, INDEX
-from training.text.metrics import confusion, report
+from training.text.metrics import calibration_noise, confusion, report
 
 PREDICT = Path(__file__).with_name("predict.mjs")
 
@@ -37,6 +37,12 @@ class LabelledSet:
     language: str | None
     target: np.ndarray
     absent: tuple[str, ...] = ()
+
+    def single(self) -> LabelledSet:
+        """The rows that have one label."""
+        one = (self.target > 0).sum(1) == 1
+        texts = [t for t, keep in zip(self.texts, one, strict=True) if keep]
+        return replace(self, texts=texts, target=self.target[one])
 
 
 def corpus_set(data: Path, name: str) -> LabelledSet:
@@ -66,14 +72,10 @@ def file_set(path: Path, language: str | None, absent: tuple[str, ...]) -> Label
     return LabelledSet(path.stem, texts, language, np.eye(7)[gold], absent)
 
 
-def predict(
-    model: Path,
-    texts: Sequence[str],
-    language: str | None,
-    precision: str | None,
-    rules: bool = False,
-) -> np.ndarray:
-    """Calibrated probabilities `[rows, 7]` from the library; zeros for a text without content."""
+def answers(
+    model: Path, texts: Sequence[str], language: str | None, options: Sequence[str]
+) -> list[str]:
+    """The lines that predict.mjs writes about `texts`, with its `options`."""
     lines = [
         json.dumps(
             {"id": i, "text": t} | ({"language": language} if language else {}),
@@ -84,8 +86,7 @@ def predict(
     done = subprocess.run(
         [
             *("node", str(PREDICT), str(model)),
-            *([precision] if precision else []),
-            *(["--rules"] if rules else []),
+            *options,
         ],
         input="\n".join(lines) + "\n",
         capture_output=True,
@@ -95,8 +96,20 @@ def predict(
     )
     if done.returncode != 0:
         raise RuntimeError(f"predict.mjs failed: {done.stderr.strip()[-2000:]}")
+    return done.stdout.splitlines()
+
+
+def predict(
+    model: Path,
+    texts: Sequence[str],
+    language: str | None,
+    precision: str | None,
+    rules: bool = False,
+) -> np.ndarray:
+    """Calibrated probabilities `[rows, 7]` from the library; zeros for a text without content."""
+    options = [*([precision] if precision else []), *(["--rules"] if rules else [])]
     out = np.zeros((len(texts), len(EMOTIONS)))
-    for line in done.stdout.splitlines():
+    for line in answers(model, texts, language, options):
         record = json.loads(line)
         for emotion, score in record["scores"].items():
             out[record["id"], INDEX[emotion]] = score
@@ -112,18 +125,22 @@ def evaluate(
     """Scores, probabilities `[rows, 7]` and gold `[rows]` of the rows with one label.
 
     Probabilities of classes that the corpus' annotators could not give are taken out and the rest
-    divided by its sum; `open` in the scores is macro-F1 with all seven left in the running.
+    divided by its sum; `Open` in the scores is with all seven left in the running. `eceNoise` is the
+    calibration error that a perfectly calibrated model would show on as many rows, its mean and its
+    95th percentile.
     """
-    single = (labelled.target > 0).sum(1) == 1
-    texts = [t for t, one in zip(labelled.texts, single, strict=True) if one]
-    gold = labelled.target[single].argmax(1)
-    raw = predict(model, texts, labelled.language, precision, rules)
+    labelled = labelled.single()
+    gold = labelled.target.argmax(1)
+    raw = predict(model, labelled.texts, labelled.language, precision, rules)
     allowed = np.array([e not in labelled.absent for e in EMOTIONS])
     masked = np.where(allowed, raw, 0)
     probabilities = masked / np.clip(masked.sum(1, keepdims=True), 1e-12, None)
     scores = report(probabilities, gold) | {"set": labelled.name}
+    noise = calibration_noise(probabilities.max(1))
+    scores |= {"eceNoise": noise[0], "eceNoise95": noise[1]}
     if labelled.absent:
-        scores["macroF1Open"] = report(raw, gold)["macroF1"]
+        whole = report(raw, gold)
+        scores |= {"macroF1Open": whole["macroF1"], "eceOpen": whole["ece"]}
     return scores, probabilities, gold
 
 
@@ -227,7 +244,8 @@ def main() -> None:
         print(
             f"{labelled.name}: {scores['rows']} rows, macro-F1 {scores['macroF1']:.4f}, "
             f"weighted-F1 {scores['weightedF1']:.4f}, accuracy {scores['accuracy']:.4f}, "
-            f"ECE {scores['ece']:.4f}",
+            f"ECE {scores['ece']:.4f} (noise {scores['eceNoise']:.4f}, "
+            f"{scores['eceNoise95']:.4f})",
             flush=True,
         )
 

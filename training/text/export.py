@@ -20,17 +20,28 @@ import torch
 import yaml
 
 from training.text.build import build_model
-from training.text.calibrate import SavedSet, fit_temperature
+from training.text.calibrate import (
+    SavedSet,
+    TemperatureHead,
+    as_in_training,
+    choose_balance,
+    fit_head,
+    fit_kinds,
+    fit_temperature,
+)
 from training.text.dataset import Encoded, collate, evaluation_batches
 from training.text.export_bilstm import export_bilstm
 from training.text.export_encoder import export_encoder
 from training.text.frontend import ROOT
 from training.text.labels import EMOTIONS
 from training.text.metrics import masked_probabilities, report
-from training.text.prepare import RUNS, prepare
+from training.text.prepare import RUNS, Prepared, prepare
 from training.text.recipe import read_recipe
 
 EXPORT = {"bilstm": export_bilstm, "encoder": export_encoder}
+
+#: Weights of the temperature head's balance that cross-validation chooses from.
+BALANCES = (0.0, 1.0, 10.0)
 
 
 def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -43,15 +54,18 @@ def session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
 
 
 def run_graph(
-    graph: onnxruntime.InferenceSession, rows: list[Encoded], size: int = 64
+    graph: onnxruntime.InferenceSession,
+    rows: list[Encoded],
+    size: int = 64,
+    output: str = "logits",
 ) -> np.ndarray:
-    """Logits float32 `[rows, 7]` in the rows' order."""
-    out = np.zeros((len(rows), len(EMOTIONS)), dtype=np.float32)
+    """One output of all rows, float32 `[rows, …]` in the rows' order; by default the logits."""
+    found: dict[int, np.ndarray] = {}
     for index in evaluation_batches(rows, size):
         batch = collate([rows[i] for i in index])
         feed = {"input_ids": batch.ids.numpy(), "attention_mask": batch.mask.numpy()}
-        out[index] = graph.run(["logits"], feed)[0]
-    return out
+        found |= zip(index, graph.run([output], feed)[0], strict=True)
+    return np.stack([found[i] for i in range(len(rows))])
 
 
 def padding_difference(
@@ -92,8 +106,10 @@ def development_sets(
     graph: onnxruntime.InferenceSession,
     evaluation: dict[str, list[Encoded]],
     names: list[str],
+    features: bool = False,
 ) -> list[SavedSet]:
-    """Logits of the exported graph on the single-label rows of some development sets."""
+    """Logits, and features if wanted, of the exported graph on the single-label rows of some
+    development sets."""
     sets = []
     for name in names:
         rows = [r for r in evaluation[f"{name}/dev"] if r.row.single]
@@ -102,9 +118,40 @@ def development_sets(
             logits=run_graph(graph, rows),
             gold=np.array([r.row.target.argmax() for r in rows]),
             allowed=np.stack([r.row.allowed for r in rows]),
+            features=run_graph(graph, rows, output="features") if features else None,
         )
         sets.append(saved)
     return sets
+
+
+def fitted_head(
+    graph: onnxruntime.InferenceSession,
+    data: Prepared,
+    names: list[str],
+    kind_rows: int,
+) -> TemperatureHead:
+    """The temperature head for an exported graph that gives its features out, fitted on development
+    sets; its balance is chosen by cross-validation within them, whose scores are printed.
+
+    `kind_rows` training rows a corpus are enough for it to learn to tell the corpora apart.
+    """
+    random = np.random.default_rng(0)
+    sets, features = [], []
+    for saved in development_sets(graph, data.evaluation, names, features=True):
+        train = [r for r in data.train if r.row.corpus == saved.name and r.row.single]
+        gold = np.array([r.row.target.argmax() for r in train])
+        frequencies = np.bincount(gold, minlength=len(EMOTIONS)) / len(gold)
+        sets.append(as_in_training(saved, frequencies))
+        some = [train[i] for i in random.permutation(len(train))[:kind_rows]]
+        features.append(run_graph(graph, some, output="features"))
+    kinds = fit_kinds(features)
+    balance, scores = choose_balance(sets, kinds, BALANCES)
+    for name, score in scores.items():
+        print(
+            f"{name} dev, cross-validated, balance {balance:g}: "
+            f"nll {score['nll']:.4f}, ECE {score['ece']:.4f}"
+        )
+    return fit_head(sets, kinds, balance)
 
 
 def main() -> None:
@@ -127,7 +174,15 @@ def main() -> None:
     model.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     model.eval()
     export = EXPORT[recipe.architecture]
-    export(model, out / "model.int8.onnx", int8=True)
+    head = None
+    if package.get("head"):
+        with tempfile.TemporaryDirectory() as folder:
+            bare = Path(folder) / "model.onnx"
+            export(model, bare, int8=True, features=True)
+            head = fitted_head(
+                session(bare), data, package["head"], package["kindRows"]
+            )
+    export(model, out / "model.int8.onnx", int8=True, head=head)
     (out / "tokenizer.json").write_bytes((run / "tokenizer.json").read_bytes())
     int8 = session(out / "model.int8.onnx")
     some = data.evaluation[f"{next(iter(recipe.select))}/dev"][:256]
@@ -154,7 +209,10 @@ def main() -> None:
                 f"as shipped {scores[1]['macroF1']:.4f}"
             )
     temperature = {
+        # With a head in the graph nothing is left to divide by.
         language: fit_temperature(development_sets(int8, data.evaluation, names))
+        if head is None
+        else 1.0
         for language, names in package["calibrate"].items()
     }
     print(f"temperature: {temperature}")

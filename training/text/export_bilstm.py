@@ -8,12 +8,13 @@ import numpy as np
 from onnx import TensorProto
 from torch import Tensor
 
+from training.text.calibrate import TemperatureHead
 from training.text.models.bilstm import BiLstmClassifier
 from training.text.onnx_graph import (
     TEXT_INPUTS,
-    TEXT_OUTPUTS,
     Graph,
     attention_pooling,
+    finish,
 )
 
 
@@ -23,8 +24,18 @@ def _gates(x: Tensor) -> np.ndarray:
     return np.concatenate([i, o, f, g])
 
 
-def export_bilstm(model: BiLstmClassifier, path: Path, int8: bool) -> None:
-    """Writes `path`; with `int8` the embedding table is stored in eight bits, one scale a row."""
+def export_bilstm(
+    model: BiLstmClassifier,
+    path: Path,
+    int8: bool,
+    head: TemperatureHead | None = None,
+    features: bool = False,
+) -> None:
+    """Writes `path`; with `int8` the embedding table is stored in eight bits, one scale a row.
+
+    `head` divides each text's logits by its own temperature; `features` adds the output that such a
+    head is fitted on, the pooled states `[batch, pooled]`.
+    """
     g = Graph()
     w = {k: v.detach().float().numpy() for k, v in model.state_dict().items()}
     if int8:
@@ -72,5 +83,5 @@ def export_bilstm(model: BiLstmClassifier, path: Path, int8: bool) -> None:
         "Relu", g.linear("dense", pooled, w["dense.weight"], w["dense.bias"])
     )
     logits = g.linear("classify", hidden, w["classify.weight"], w["classify.bias"])
-    g.add("Identity", logits, out="logits")
-    g.save(path, TEXT_INPUTS, TEXT_OUTPUTS)
+    outputs = finish(g, logits, pooled, head, features)
+    g.save(path, TEXT_INPUTS, outputs)

@@ -9,12 +9,13 @@ import numpy as np
 from onnx import TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from training.text.calibrate import TemperatureHead
 from training.text.models.encoder import EncoderClassifier
 from training.text.onnx_graph import (
     TEXT_INPUTS,
-    TEXT_OUTPUTS,
     Graph,
     attention_pooling,
+    finish,
 )
 
 
@@ -39,8 +40,18 @@ def _gelu(g: Graph, x: str) -> str:
     )
 
 
-def export_encoder(model: EncoderClassifier, path: Path, int8: bool) -> None:
-    """Writes `path`; the graph's inputs and outputs are the same in both precisions."""
+def export_encoder(
+    model: EncoderClassifier,
+    path: Path,
+    int8: bool,
+    head: TemperatureHead | None = None,
+    features: bool = False,
+) -> None:
+    """Writes `path`; the graph's inputs and outputs are the same in both precisions.
+
+    `head` divides each text's logits by its own temperature; `features` adds the output that such a
+    head is fitted on, [CLS] beside the pooled states, `[batch, 2 · width]`.
+    """
     c = model.encoder.config
     g = Graph()
     w = {k: v.detach().float().numpy() for k, v in model.state_dict().items()}
@@ -92,9 +103,9 @@ def export_encoder(model: EncoderClassifier, path: Path, int8: bool) -> None:
     first = g.add("Gather", x, g.constant(0, np.int64), axis=1)
     both = g.add("Concat", first, pooled, axis=1)
     logits = g.linear("classify", both, w["classify.weight"], w["classify.bias"])
-    g.add("Identity", logits, out="logits")
+    outputs = finish(g, logits, both, head, features)
     if not int8:
-        g.save(path, TEXT_INPUTS, TEXT_OUTPUTS)
+        g.save(path, TEXT_INPUTS, outputs)
         return
     layers = [
         n.name
@@ -104,7 +115,7 @@ def export_encoder(model: EncoderClassifier, path: Path, int8: bool) -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         float_path = Path(folder) / "float.onnx"
-        g.save(float_path, TEXT_INPUTS, TEXT_OUTPUTS)
+        g.save(float_path, TEXT_INPUTS, outputs)
         quantize_dynamic(
             float_path,
             path,

@@ -34,18 +34,20 @@ def f1_scores(matrix: np.ndarray) -> np.ndarray:
 
 
 def expected_calibration_error(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = 15
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    bins: int = 15,
+    weight: np.ndarray | None = None,
 ) -> float:
-    """ECE over equal-width bins (Guo et al., "On Calibration of Modern Neural Networks", 2017)."""
+    """ECE over equal-width bins (Guo et al., "On Calibration of Modern Neural Networks", 2017).
+
+    `weight` `[rows]`, sum 1, is what the rows count for, all the same when left out.
+    """
+    if weight is None:
+        weight = np.full(len(confidence), 1 / max(1, len(confidence)))
     index = np.clip((confidence * bins).astype(int), 0, bins - 1)
-    error = 0.0
-    for b in range(bins):
-        chosen = index == b
-        if chosen.any():
-            error += chosen.mean() * abs(
-                correct[chosen].mean() - confidence[chosen].mean()
-            )
-    return float(error)
+    gap = np.bincount(index, weight * (correct - confidence), minlength=bins)
+    return float(np.abs(gap).sum())
 
 
 def report(probabilities: np.ndarray, gold: np.ndarray) -> dict[str, float]:
@@ -67,3 +69,19 @@ def report(probabilities: np.ndarray, gold: np.ndarray) -> dict[str, float]:
             -np.log(np.clip(probabilities[np.arange(len(gold)), gold], 1e-12, 1)).mean()
         ),
     }
+
+
+def calibration_noise(
+    confidence: np.ndarray, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Mean and 95th percentile of the calibration error that a perfectly calibrated model with these
+    confidences `[rows]` would show on a set of this size: right answers drawn with the very
+    probability that it states."""
+    random = np.random.default_rng(seed)
+    found = [
+        expected_calibration_error(
+            confidence, random.random(len(confidence)) < confidence
+        )
+        for _ in range(draws)
+    ]
+    return float(np.mean(found)), float(np.quantile(found, 0.95))

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from training.text.calibrate import LEAST_TEMPERATURE, ODDS, TemperatureHead
+
 OPSET = 17
 
 
@@ -123,3 +125,37 @@ def attention_pooling(
     row = g.add("Unsqueeze", weights, g.constant([1], np.int64))
     pooled = g.add("Squeeze", g.add("MatMul", row, states), g.constant([1], np.int64))
     return pooled, weights
+
+
+def finish(
+    g: Graph,
+    logits: str,
+    pooled: str,
+    head: TemperatureHead | None,
+    features: bool,
+) -> dict[str, list]:
+    """Names the outputs of a text model and returns them; with a `head` the logits are first divided
+    by the temperature that it reads from `pooled` `[batch, width]`. `features` gives `pooled` out."""
+    if head is not None:
+        logits = g.add("Div", logits, temperature(g, logits, pooled, head))
+    g.add("Identity", logits, out="logits")
+    if not features:
+        return TEXT_OUTPUTS
+    g.add("Identity", pooled, out="features")
+    return TEXT_OUTPUTS | {"features": ["batch", "width"]}
+
+
+def temperature(g: Graph, logits: str, pooled: str, head: TemperatureHead) -> str:
+    """`TemperatureHead.temperatures` as a graph, `[batch, 1]`."""
+    kinds = g.linear("kinds", pooled, head.kinds.weight.T, head.kinds.bias)
+    shares = g.add("Softmax", kinds, axis=-1)
+    top = g.add("ReduceMax", g.add("Softmax", logits, axis=-1), axes=[1], keepdims=1)
+    rest = g.add("Add", g.add("Sub", g.constant(1.0), top), g.constant(1e-6))
+    odds = g.add("Log", g.add("Div", top, rest))
+    odds = g.add("Clip", odds, *(g.constant(bound) for bound in ODDS))
+    level, slope = (
+        g.add("MatMul", shares, g.weight(name, value[:, None].astype(np.float32)))
+        for name, value in (("level", head.level), ("slope", head.slope))
+    )
+    z = g.add("Add", level, g.add("Mul", slope, odds))
+    return g.add("Add", g.add("Softplus", z), g.constant(LEAST_TEMPERATURE))

@@ -74,14 +74,41 @@ def main() -> None:
         encoding="utf-8",
     )
     subprocess.run(["npx", "prettier", "--write", str(path)], check=True, cwd=ROOT)
-    print("| set | rows | macro-F1 | weighted-F1 | accuracy | ECE |")
-    print("|---|---|---|---|---|---|")
-    for file in sorted(folder.glob("*.json")):
-        s = json.loads(file.read_text())
-        print(
-            f"| {s['set']} | {s['rows']} | {s['macroF1']:.3f} | {s['weightedF1']:.3f} | "
-            f"{s['accuracy']:.3f} | {s['ece']:.3f} |"
+    scores = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    print(score_table(scores))
+    print(coverage_table(scores))
+
+
+def score_table(scores: list[dict]) -> str:
+    """The card's table of scores, one line a set, from `evaluate.py`'s files."""
+    lines = [
+        (
+            "| set | rows | macro-F1 | weighted-F1 | accuracy | ECE | ECE by chance | "
+            "macro-F1, open | ECE, open |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for s in scores:
+        whole = [f"{s[k]:.3f}" if k in s else "—" for k in ("macroF1Open", "eceOpen")]
+        lines.append(
+            f"| {s['set']} | {s['rows']:,} | {s['macroF1']:.3f} | {s['weightedF1']:.3f} | "
+            f"{s['accuracy']:.3f} | {s['ece']:.3f} | {s['eceNoise']:.3f} ({s['eceNoise95']:.3f}) | "
+            f"{whole[0]} | {whole[1]} |"
         )
+    return "\n".join(lines)
+
+
+def coverage_table(scores: list[dict]) -> str:
+    """The card's coverage-accuracy table: accuracy and the threshold that leaves this share answered."""
+    shares = [c["coverage"] for c in scores[0]["coverage"]]
+    lines = [
+        f"| answered | {' | '.join(f'{100 * c:.0f} %' for c in shares)} |",
+        "|---" * (len(shares) + 1) + "|",
+    ]
+    for s in scores:
+        cells = [f"{c['accuracy']:.3f} ({c['threshold']:.2f})" for c in s["coverage"]]
+        lines.append(f"| {s['set']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
