@@ -93,6 +93,45 @@ window.emotionEditor = (() => {
     });
   }
 
+  /** What stands in the rows that most dialogs have, by their `data-row`; `key` is the label's text. */
+  const ROWS = {
+    name: (key) => `
+      <label for="node-input-name"><i class="fa fa-tag"></i> <span data-i18n="${key}"></span></label>
+      <input type="text" id="node-input-name" data-i18n="[placeholder]${key}" />`,
+    property: (key) => `
+      <label for="node-input-property"><i class="fa fa-ellipsis-h"></i> <span data-i18n="${key}"></span></label>
+      <input type="text" id="node-input-property" style="width: calc(100% - 150px)" />
+      <input type="hidden" id="node-input-propertyType" />`,
+    model: (key) => `
+      <label for="node-input-model"><i class="fa fa-cube"></i> <span data-i18n="${key}"></span></label>
+      <input type="text" id="node-input-model" />`,
+  };
+
+  /** Writes out the rows with `data-row` in the template of a node's dialog, before it is opened. */
+  function writeRows(type) {
+    const script = document.querySelector(`script[data-template-name="${type}"]`);
+    const template = document.createElement('template');
+    template.innerHTML = script.textContent;
+    for (const row of template.content.querySelectorAll('[data-row]')) {
+      row.classList.add('form-row');
+      row.innerHTML = ROWS[row.dataset.row](row.dataset.text);
+    }
+    script.textContent = template.innerHTML;
+  }
+
+  /** How a node is called in the palette and, where it has no name, in a flow. */
+  const palette = (key) => ({
+    paletteLabel() {
+      return this._(key);
+    },
+    label() {
+      return this.name || this._(key);
+    },
+    labelStyle() {
+      return this.name ? 'node_label_italic' : '';
+    },
+  });
+
   /** Turns the property of a dialog into a TypedInput. */
   function propertyInput(node) {
     $('#node-input-property').typedInput({
@@ -177,11 +216,13 @@ window.emotionEditor = (() => {
     loadModels,
     loadProviders,
     modelProblem,
+    palette,
     propertyInput,
     requestError,
     showCard,
     text,
     title,
     validators,
+    writeRows,
   };
 })();
