@@ -2,7 +2,7 @@
 
     python -m training.fusion.train --speech-runs runs/speech --out models/fusion-attention
 
-The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
+A run that was cut off goes on when the command is given again. The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
 picture and all together. The pairing is sampled: of each modality a real, held-out output of our own
 model on a row with that label is drawn; on development and test dialogues the text's output is that of
 the utterance's own text.
@@ -25,12 +25,14 @@ The protocol, which was written down before the test part was looked at with the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +72,7 @@ FOLDS = 3
 TEST_SPEAKERS = 0.4
 #: Draws of the training events, each of which shows another subset of the modalities, and of the
 #: development events.
-DRAWS = 4
+DRAWS = 3
 #: Share of the training events that keep all modalities.
 WHOLE = 0.3
 EPOCHS = 12
@@ -401,7 +403,7 @@ def logistic_baseline(
         )
 
     share = np.bincount(train_events.joint, minlength=LABELS) / len(train_events.joint)
-    fitted = LogisticRegression(max_iter=300).fit(
+    fitted = LogisticRegression(max_iter=100).fit(
         matrix(train_events),
         train_events.joint,
         sample_weight=share[train_events.joint] ** -balance,
@@ -416,18 +418,68 @@ def answered(model: FusionAttention, events: Events) -> np.ndarray:
     return torch.softmax(logits_of(model, tensors(events)), 1).double().numpy()
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What the development events have settled."""
+
+    own: int
+    balance: float
+    coefficients: list[float]
+    pools: dict[str, list[float]]
+
+
+class Kept:
+    """Results of a run, so that one that was cut off goes on; `key` says what they depend on."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self._path = path
+        self._key = key
+        stored = json.loads(path.read_text()) if path.exists() else {}
+        self._values = stored if stored.get("key") == key else {"key": key}
+
+    def read(self, name: str) -> Any:
+        """What was written under a name, or None."""
+        return self._values.get(name)
+
+    def write(self, name: str, value: Any) -> None:
+        """Keeps a value that JSON can hold."""
+        self._values[name] = value
+        self._path.write_text(json.dumps(self._values))
+
+
+def settle(
+    folds: Sequence[Part], owns: Sequence[int], balances: Sequence[float]
+) -> Settled:
+    """Settings and temperatures, by cross-fitting on the folds; prints what they reach there."""
+    choice = cross_fitted(folds, owns, balances, np.random.default_rng((1, 1)))
+    scores = choice.inputs[0][:, :, :LABELS]
+    coefficients = fit_coefficients(
+        choice.logits, scores, choice.inputs[1], choice.inputs[3]
+    )
+    development(choice, coefficients)
+    return Settled(
+        choice.own, choice.balance, coefficients.tolist(), fit_pools(choice.events)
+    )
+
+
 def measure(
-    test: Events, training: Sequence[Events], choice: Choice, out: Path, pools: dict
+    test: Events,
+    training: Sequence[Events],
+    settled: Settled,
+    out: Path,
+    kept: Kept,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Scores of every method on every subset. `training` are the draws for the networks of single
     subsets and for the logistic regression, all of them with all modalities."""
-    found = {}
+    found = kept.read("subsets") or {}
     for subset in SUBSETS:
+        if subset_name(subset) in found:
+            continue
         of_training = Events.joined([e.of(subset) for e in training])
-        alone = train(tensors(of_training), choice.balance)
+        alone = train(tensors(of_training), settled.balance)
 
         def of(method: str, pool: str | None = None) -> partial[np.ndarray]:
-            coefficients = {"coefficients": pools[pool]} if pool else {}
+            coefficients = {"coefficients": settled.pools[pool]} if pool else {}
             return partial(fused, settings={"method": method} | coefficients)
 
         methods: dict[str, Callable[[Events], np.ndarray]] = {
@@ -440,7 +492,7 @@ def measure(
             "product": of("product", "product"),
             "vote, no temperature": of("vote"),
             "product, no temperature": of("product"),
-            "logistic": partial(logistic_baseline, of_training, choice.balance),
+            "logistic": partial(logistic_baseline, of_training, settled.balance),
         }
         events = test.of(subset)
         row = {}
@@ -450,6 +502,7 @@ def measure(
         found[subset_name(subset)] = row
         shown = {n: f"{v['macroF1']:.3f} ECE {v['ece']:.3f}" for n, v in row.items()}
         print(subset_name(subset), shown, flush=True)
+        kept.write("subsets", found)
     return found
 
 
@@ -477,36 +530,36 @@ def main() -> None:
     )
     add_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("models/fusion-attention"))
-    parser.add_argument("--own", type=int, nargs="+", default=[1, 4, 8])
-    parser.add_argument("--balance", type=float, nargs="+", default=[0.4, 0.6, 0.8])
-    parser.add_argument("--draws", type=int, default=10, help="of the test events")
+    parser.add_argument("--own", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--balance", type=float, nargs="+", default=[0.5, 0.8])
+    parser.add_argument("--draws", type=int, default=5, help="of the test events")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--choose-only", action="store_true", help="leave the test part closed"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    random = np.random.default_rng(1)
     found = tables(Sources.of(arguments), arguments.tables)
     talk = {p: emotiontalk(arguments.data, p) for p in ("train", "val", "test")}
-    folds, test_part = parts(found, talk, random)
-
-    choice = cross_fitted(folds, arguments.own, arguments.balance, random)
-    coefficients = fit_coefficients(
-        choice.logits,
-        choice.inputs[0][:, :, :LABELS],
-        choice.inputs[1],
-        choice.inputs[3],
+    folds, test_part = parts(found, talk, np.random.default_rng((1, 0)))
+    depends = [arguments.own, arguments.balance, arguments.draws]
+    kept = Kept(
+        arguments.tables / "train.json",
+        json.dumps([*(t.made_of for t in found.values()), *depends]),
     )
-    pools = fit_pools(choice.events)
-    development(choice, coefficients)
+
+    if kept.read("settled") is None:
+        settled = settle(folds, arguments.own, arguments.balance)
+        kept.write("settled", dataclasses.asdict(settled))
+    settled = Settled(**kept.read("settled"))
     if arguments.choose_only:
         return
 
+    random = np.random.default_rng((1, 2))
     everything = joined(folds)
-    shown = Shown.of(everything, choice.own, random)
-    model = train(shown.times(choice.own), choice.balance)
-    model.coefficients.copy_(coefficients)
+    shown = Shown.of(everything, settled.own, random)
+    model = train(shown.times(settled.own), settled.balance)
+    model.coefficients.copy_(torch.tensor(settled.coefficients))
     export(model, arguments.out / "model.onnx")
     write_manifest(arguments.out, [], "to be measured")
 
@@ -514,17 +567,17 @@ def main() -> None:
         [test_part.with_own_text(random) for _ in range(arguments.draws)]
     )
     training = [everything.with_drawn_text(random) for _ in range(DRAWS)]
-    training += [everything.with_own_text(random) for _ in range(DRAWS * choice.own)]
-    measured = measure(test, training, choice, arguments.out, pools)
+    training += [everything.with_own_text(random) for _ in range(DRAWS * settled.own)]
+    measured = measure(test, training, settled, arguments.out, kept)
     majority = np.zeros((len(test.joint), LABELS))
     majority[:, np.bincount(talk["train"].joint).argmax()] = 1
     result = {
-        "own": choice.own,
-        "balance": choice.balance,
+        "own": settled.own,
+        "balance": settled.balance,
         "draws": arguments.draws,
         "utterances": len(talk["test"].joint),
         "majority": report(majority, test.joint),
-        "temperatures": pools,
+        "temperatures": settled.pools,
         "subsets": measured,
     }
     (arguments.tables / "report.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -547,7 +600,7 @@ def main() -> None:
         }
     write_manifest(arguments.out, metrics, DATA)
     write_card(arguments.out / "README.md", result)
-    write_temperatures(ROOT / "lib/fusion/pool-temperatures.ts", pools)
+    write_temperatures(ROOT / "lib/fusion/pool-temperatures.ts", settled.pools)
 
 
 DATA = (
