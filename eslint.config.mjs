@@ -12,4 +12,21 @@ export default tseslint.config(
   },
   { files: ['**/*.{mjs,cjs}'], languageOptions: { globals: globals.node } },
   { files: ['resources/**/*.js'], languageOptions: { globals: globals.browser } },
+  { files: ['examples/**/dashboard/*.mjs'], languageOptions: { globals: globals.browser } },
+  {
+    // Bodies of Function nodes: what Node-RED puts around them, and the modules of their Setup tab.
+    files: ['examples/**/{functions,sqlite,postgresql}/*.js'],
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: {
+        ...globals.builtin,
+        ...Object.fromEntries(
+          ['Buffer', 'RED', 'clearInterval', 'clearTimeout', 'console', 'context', 'env', 'flow']
+            .concat(['global', 'msg', 'node', 'setInterval', 'setTimeout', 'util', 'URL'])
+            .concat(['Database', 'SCHEMA', 'WORDS', 'crypto', 'fs', 'os', 'path', 'pg'])
+            .map((name) => [name, 'readonly']),
+        ),
+      },
+    },
+  },
 );

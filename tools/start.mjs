@@ -15,13 +15,16 @@ import { dirname, join, resolve } from 'node:path';
 
 const require = createRequire(import.meta.url);
 const root = dirname(import.meta.dirname);
-const { name } = require('../package.json');
+const { name, devDependencies } = require('../package.json');
 const nodeRed = process.env.NODE_RED_PACKAGE ?? dirname(require.resolve('node-red/package.json'));
 const userDir = resolve(process.env.NODE_RED_USER_DIR ?? join(root, '.node-red'));
 const port = Number(process.env.PORT || 1880);
 
-if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-  console.error(`PORT must be a number from 0 to 65535, got "${process.env.PORT}"`);
+const mqttPort = Number(process.env.MQTT_PORT || 1883);
+
+for (const [variable, number] of Object.entries({ PORT: port, MQTT_PORT: mqttPort })) {
+  if (Number.isInteger(number) && number >= 0 && number <= 65_535) continue;
+  console.error(`${variable} must be a number from 0 to 65535, got "${process.env[variable]}"`);
   process.exit(1);
 }
 if (!existsSync(join(root, 'dist/nodes'))) {
@@ -56,12 +59,25 @@ module.exports = {
 };
 `;
 
-/** The nodes of all example flows; the same configuration in two of them counts once. */
+/** What the examples need beside the suite: nodes of the palette and modules of Function nodes. */
+const EXTRAS = ['@flowfuse/node-red-dashboard', 'node-red-contrib-aedes', 'libsql', 'pg'];
+/** Examples that need the extras, and those that need a server of their own beside Node-RED. */
+const WITH_EXTRAS = ['10-public-opinion.json'];
+const WITH_SERVERS = ['11-public-opinion-postgres.json', '12-edge-gateway.json'];
+
+/** The folder of an extra where `npm ci` has put it, undefined after `npm ci --omit=dev`. */
+function folderOf(extra) {
+  const folder = join(root, 'node_modules', extra);
+  return existsSync(folder) ? folder : undefined;
+}
+
+/** The nodes of all example flows that can run; the same configuration in two of them counts once. */
 function exampleFlows() {
   const folder = join(root, 'examples/flows');
   const nodes = new Map();
+  const left = EXTRAS.every(folderOf) ? WITH_SERVERS : [...WITH_SERVERS, ...WITH_EXTRAS];
   for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith('.json')) continue;
+    if (!file.endsWith('.json') || left.includes(file)) continue;
     for (const node of JSON.parse(readFileSync(join(folder, file), 'utf8'))) {
       const known = nodes.get(node.id);
       if (known && JSON.stringify(known) !== JSON.stringify(node)) {
@@ -69,6 +85,10 @@ function exampleFlows() {
       }
       nodes.set(node.id, node);
     }
+  }
+  for (const node of nodes.values()) {
+    if (node.type === 'aedes broker') node.mqtt_port = String(mqttPort);
+    if (node.type === 'mqtt-broker') node.port = String(mqttPort);
   }
   return [...nodes.values()];
 }
@@ -81,13 +101,36 @@ function createMissing() {
   };
   provide('settings.js', () => SETTINGS);
   provide('flows.json', () => `${JSON.stringify(exampleFlows(), null, 4)}\n`);
+  provide('package.json', () => {
+    const versions = EXTRAS.filter(folderOf).map((extra) => [extra, devDependencies[extra]]);
+    const manifest = { private: true, dependencies: Object.fromEntries(versions) };
+    return `${JSON.stringify(manifest, null, 4)}\n`;
+  });
 
-  // A link where npm would install the suite, so that Node-RED loads it as it does a user's.
-  const installed = join(userDir, 'node_modules', name);
-  if (!lstatSync(installed, { throwIfNoEntry: false })) {
-    mkdirSync(dirname(installed), { recursive: true });
-    symlinkSync(root, installed, 'junction');
-  }
+  // Links where npm would install the suite and the extras, so that Node-RED loads them as a user's.
+  link(root, name);
+  for (const extra of EXTRAS.filter(folderOf)) link(folderOf(extra), extra);
+}
+
+function link(folder, module) {
+  const installed = join(userDir, 'node_modules', module);
+  if (lstatSync(installed, { throwIfNoEntry: false })) return;
+  mkdirSync(dirname(installed), { recursive: true });
+  symlinkSync(folder, installed, 'junction');
+}
+
+/** The first page of each dashboard in the flows. */
+function dashboards(RED) {
+  const paths = new Map();
+  const bases = new Map();
+  RED.nodes.eachNode((node) => {
+    if (node.type === 'ui-base') bases.set(node.id, node.path);
+    if (node.type === 'ui-page' && !(paths.get(node.ui)?.order <= node.order))
+      paths.set(node.ui, node);
+  });
+  return [...paths]
+    .filter(([base]) => bases.has(base))
+    .map(([base, { path }]) => `${bases.get(base)}${path}`.replace(/^\/+/, ''));
 }
 
 /** Prints where to look as soon as Node-RED answers there. */
@@ -101,13 +144,18 @@ function announce(RED) {
       const site = `http${https ? 's' : ''}://127.0.0.1:${address().port}`;
       console.log('');
       if (httpAdminRoot !== false) console.log(`  Editor       ${site}${httpAdminRoot}`);
-      if (httpNodeRoot !== false) console.log(`  Try-it page  ${site}${httpNodeRoot}emotion`);
+      if (httpNodeRoot !== false) {
+        console.log(`  Try-it page  ${site}${httpNodeRoot}emotion`);
+        for (const path of dashboards(RED))
+          console.log(`  Dashboard    ${site}${httpNodeRoot}${path}`);
+      }
       console.log('\n  Ctrl-C stops it.\n');
     }, 50);
   });
 }
 
 createMissing();
+process.env.OPINION_DATABASE ??= join(userDir, 'opinion.sqlite');
 const RED = require(nodeRed);
 announce(RED);
 process.argv.splice(

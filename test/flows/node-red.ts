@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/models/package-root';
@@ -9,6 +10,7 @@ const FIXTURES = join(packageRoot(), 'test/fixtures/models');
 
 /** What stands for the models that the example flows name. */
 export const FIXTURE_MODELS = {
+  'text-auto': 'tiny-text',
   'text-bilstm': 'tiny-text',
   'speech-crnn': 'tiny-speech',
   'face-cnn-lstm': 'tiny-face',
@@ -30,6 +32,8 @@ export class NodeRed {
     readonly userDir: string,
     /** Address of the editor without a slash at the end. */
     readonly url: string,
+    /** Of the embedded broker, where the user directory was made by this start. */
+    readonly mqttPort: number,
     readonly process: ChildProcess,
     private readonly output: string[],
     private readonly temporary: boolean,
@@ -44,9 +48,16 @@ export class NodeRed {
     }
     for (const [id, fixture] of Object.entries(models)) await installModel(userDir, id, fixture);
 
+    const mqttPort = await freePort();
     const child = spawn(process.execPath, [join(packageRoot(), 'tools/start.mjs')], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_RED_USER_DIR: userDir, PORT: '0', ...options.environment },
+      env: {
+        ...process.env,
+        NODE_RED_USER_DIR: userDir,
+        PORT: '0',
+        MQTT_PORT: String(mqttPort),
+        ...options.environment,
+      },
     });
     const output: string[] = [];
     const url = await new Promise<string>((resolve, reject) => {
@@ -61,7 +72,8 @@ export class NodeRed {
         reject(new Error(`Node-RED ended with ${code}\n${output.join('')}`));
       });
     });
-    const running = new NodeRed(userDir, url, child, output, options.userDir === undefined);
+    const temporary = options.userDir === undefined;
+    const running = new NodeRed(userDir, url, mqttPort, child, output, temporary);
     await running.ready();
     return running;
   }
@@ -112,6 +124,16 @@ export class NodeRed {
     if (this.temporary) await rm(this.userDir, { recursive: true, force: true });
     return code;
   }
+}
+
+/** A port of this machine on which nobody listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Puts a fixture where a user's own models lie, under another id. */

@@ -1,0 +1,15 @@
+// The batch is in the database, or it is not and will come again. Output 1: the posts that are new;
+// output 2: the acknowledgement for the buffer.
+if (msg.error) {
+  node.error(msg.error.message, { buffer: msg.buffer, code: msg.error.code });
+  node.status({ fill: 'red', shape: 'ring', text: 'not stored' });
+  return null; // The Catch node tells the buffer.
+}
+const added = new Set(msg.payload[msg.answer].map(({ id }) => id));
+const total = (context.get('total') ?? 0) + added.size;
+context.set('total', total);
+node.status({ fill: 'green', shape: 'dot', text: `${total} posts` });
+return [
+  { posts: msg.posts.filter(({ id }) => added.has(id)) },
+  { buffer: msg.buffer, acknowledge: true },
+];

@@ -1,0 +1,218 @@
+import { expect } from 'chai';
+import type { MqttClient } from 'mqtt';
+import type { Browser, Page } from 'puppeteer-core';
+import { NodeRed } from '../flows/node-red';
+import { CLASSES, connect, madeUpPosts, OpinionDatabase, publish } from '../flows/opinion';
+import { keepScreenshot, openChromium, openPage } from './chromium';
+
+interface PageElement {
+  textContent: string | null;
+  dataset: Record<string, string>;
+}
+
+const HOSTILE = '<img src=x onerror="globalThis.hit=1"> happy {{ 1 + 1 }} <script>hit=1</script>';
+
+describe('the public-opinion dashboard', function () {
+  this.timeout(120_000);
+  let nodeRed: NodeRed;
+  let database: OpinionDatabase;
+  let client: MqttClient;
+  let browser: Browser;
+  before(async () => {
+    [nodeRed, browser] = await Promise.all([NodeRed.start(), openChromium()]);
+    database = new OpinionDatabase(nodeRed);
+    client = await connect(nodeRed.mqttPort);
+    const posts = madeUpPosts(500);
+    await publish(client, posts.slice(0, 300), 'transit');
+    await publish(client, posts.slice(300), 'park');
+    await database.reaches(500, () => nodeRed.log);
+  });
+  after(async () => {
+    await client.endAsync(true);
+    await browser.close();
+    database.close();
+    await nodeRed.stop();
+  });
+
+  async function open(size?: { width: number; height: number }, path = 'opinion') {
+    const opened = await openPage(browser, size);
+    await opened.page.goto(`${nodeRed.url}/dashboard/${path}`);
+    await opened.page.waitForSelector(path === 'opinion' ? '.op-timeline' : '.op-card');
+    return opened;
+  }
+
+  /** A member of `data-…` of each element, as a number. */
+  const figures = (page: Page, selector: string, member: string): Promise<number[]> =>
+    page.$$eval(
+      selector,
+      (elements, name) =>
+        (elements as unknown as PageElement[]).map(({ dataset }) => Number(dataset[name])),
+      member,
+    );
+  const texts = (page: Page, selector: string): Promise<string[]> =>
+    page.$$eval(selector, (elements) =>
+      (elements as unknown as PageElement[]).map(({ textContent }) => (textContent ?? '').trim()),
+    );
+  const period = async (page: Page): Promise<[number, number]> => [
+    (await figures(page, '.op-timeline', 'from'))[0]!,
+    (await figures(page, '.op-timeline', 'to'))[0]!,
+  ];
+  /** Until the page shows so many posts: new ones come to it by themselves. */
+  const shows = (page: Page, posts: number) =>
+    page.waitForFunction(
+      `document.querySelector('[data-op=total]')?.dataset.value === '${posts}'`,
+      { timeout: 30_000 },
+    );
+  const within = (from: number, to: number, more = '') =>
+    database.count(
+      `SELECT count(*) AS n FROM posts WHERE time >= ? AND time < ? ${more}`,
+      from,
+      to,
+    );
+
+  it('shows the numbers that are in the database', async () => {
+    const { page, problems } = await open();
+    await shows(page, 500);
+    const [from, to] = await period(page);
+    expect(within(from, to)).to.equal(500);
+
+    const legend = await figures(page, '.op-legend [data-class]', 'posts');
+    expect(legend).to.deep.equal(CLASSES.map((name) => within(from, to, `AND class = '${name}'`)));
+    expect(within(from, to, "AND class = 'uncertain'")).to.be.above(0);
+
+    const starts = await figures(page, '.op-hit', 'at');
+    const width = starts[1]! - starts[0]!;
+    expect(starts).to.have.length(48);
+    expect(await figures(page, '.op-hit', 'posts')).to.deep.equal(
+      starts.map((start) => within(start, start + width)),
+    );
+
+    const negative = within(from, to, "AND class IN ('sad', 'angry', 'fear', 'disgust')");
+    const [shown] = await figures(page, '[data-op=negative]', 'value');
+    const certain = within(from, to, "AND class <> 'uncertain'");
+    expect(shown).to.be.closeTo(negative / certain, 1e-9);
+
+    const newest = database.rows('SELECT id FROM posts ORDER BY time DESC, id DESC LIMIT 50');
+    const listed = await page.$$eval('.op-post', (posts) =>
+      (posts as unknown as PageElement[]).map(({ dataset }) => dataset['id']),
+    );
+    expect(listed).to.deep.equal(newest.map(({ id }) => id));
+    await keepScreenshot(page, 'opinion-overview');
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('opens the posts behind a bar, and more of them', async () => {
+    const { page, problems } = await open();
+    await shows(page, 500);
+    const starts = await figures(page, '.op-hit', 'at');
+    const counts = await figures(page, '.op-hit', 'posts');
+    const fullest = counts.indexOf(Math.max(...counts));
+    await page.click(`.op-hit[data-bar="${fullest}"]`);
+    await page.waitForSelector('[data-op=selection]');
+    const expected = database.rows(
+      'SELECT id FROM posts WHERE time >= ? AND time < ? ORDER BY time DESC, id DESC',
+      starts[fullest],
+      starts[fullest]! + starts[1]! - starts[0]!,
+    );
+    await page.waitForFunction(
+      `document.querySelectorAll('.op-post').length === ${expected.length}`,
+    );
+    await page.click('[data-op=selection]');
+    await page.waitForFunction("document.querySelectorAll('.op-post').length === 50");
+    await page.$eval('.op-more', (button) => (button as unknown as { click(): void }).click());
+    await page.waitForFunction("document.querySelectorAll('.op-post').length === 100");
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('filters for each browser on its own', async () => {
+    const [first, second] = await Promise.all([open(), open()]);
+    await shows(first.page, 500);
+    await shows(second.page, 500);
+    await first.page.select('[data-op=topic]', 'park');
+    await second.page.click('.op-legend [data-class=happy]');
+    await shows(first.page, 200);
+    const happy = database.count("SELECT count(*) AS n FROM posts WHERE class = 'happy'");
+    await shows(second.page, happy);
+    await second.page.waitForFunction(
+      "[...document.querySelectorAll('.op-post .op-label')].every((label) => label.classList.contains('happy'))",
+    );
+    await first.page.click('[data-source=forum]');
+    const both = "SELECT count(*) AS n FROM posts WHERE topic = 'park' AND source = 'forum'";
+    await shows(first.page, database.count(both));
+    await first.page.click('[data-op=clear]');
+    await first.page.select('[data-op=language]', 'zh');
+    await shows(
+      first.page,
+      database.count("SELECT count(*) AS n FROM posts WHERE language = 'zh'"),
+    );
+    expect([...first.problems, ...second.problems]).to.deep.equal([]);
+  });
+
+  it('shows a post as it comes, and as text whatever it holds', async () => {
+    const { page, problems } = await open();
+    await shows(page, 500);
+    const hostile = { text: HOSTILE, source: HOSTILE, url: 'javascript:hit=1', id: HOSTILE };
+    await publish(client, [hostile], '<b>hostile');
+    await shows(page, 501);
+    expect((await texts(page, '.op-text'))[0]).to.equal(HOSTILE);
+    expect((await texts(page, '.op-source .name')).at(-1)).to.equal(HOSTILE);
+    expect(await page.$$('.op img, .op script, .op b b, .op a[href^=javascript]')).to.have.length(
+      0,
+    );
+    expect(await page.evaluate(() => (globalThis as { hit?: number }).hit)).to.equal(undefined);
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('edits the rules of the topics, and says what is wrong with one', async () => {
+    const { page, problems } = await open(undefined, 'opinion-topics');
+    const before = (await texts(page, 'tbody tr')).length;
+    await page.type('[data-op=name]', 'Tables');
+    await page.type('[data-op=rule]', '(table OR');
+    await page.click('[data-op=save]');
+    await page.waitForSelector('.op-problem');
+    await page.type('[data-op=rule]', ' 桌子) NOT chair');
+    await page.click('[data-op=save]');
+    await page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${before + 1}`);
+    expect(await page.$('.op-problem')).to.equal(null);
+    const known = database.count();
+    await publish(client, [{ text: 'a new table' }, { text: '桌子' }, { text: 'table and chair' }]);
+    await database.reaches(known + 3, () => nodeRed.log);
+    const matched =
+      "SELECT count(*) AS n FROM post_topics JOIN topics ON topics.id = topic WHERE name = 'Tables'";
+    expect(database.count(matched)).to.equal(2);
+    await keepScreenshot(page, 'opinion-topics');
+    await page.click('tbody tr:last-child [data-op=delete]');
+    await page.click('tbody tr:last-child [data-op=delete]');
+    await page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${before}`);
+    expect(database.count(matched)).to.equal(0);
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('speaks both languages, by day and by night, on a telephone', async () => {
+    const { page, problems } = await open({ width: 360, height: 740 });
+    const title = await texts(page, 'h1');
+    await page.click('[data-op=locale]');
+    expect(await texts(page, 'h1')).not.to.deep.equal(title);
+    const background = () =>
+      page.$eval('.op-card', (card) => {
+        const { getComputedStyle } = globalThis as unknown as {
+          getComputedStyle(element: unknown): { backgroundColor: string };
+        };
+        return getComputedStyle(card).backgroundColor;
+      });
+    const light = await background();
+    await page.click('[data-op=theme]');
+    expect(await background()).not.to.equal(light);
+    await page.reload();
+    await page.waitForSelector('.op-timeline');
+    expect(await background()).not.to.equal(light);
+    expect(await texts(page, 'h1')).not.to.deep.equal(title);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(360);
+    const widest = await page.evaluate(
+      "Math.max(...[...document.querySelectorAll('.op *')].map((e) => e.getBoundingClientRect().right))",
+    );
+    expect(widest).to.be.at.most(362);
+    await keepScreenshot(page, 'opinion-telephone');
+    expect(problems).to.deep.equal([]);
+  });
+});

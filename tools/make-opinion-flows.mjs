@@ -1,0 +1,643 @@
+// Makes the two public-opinion flows of examples/flows/ out of the parts in examples/public-opinion/: the
+// bodies of their function nodes, their SQL and the pages of the dashboard. Run it after a change to one of them;
+// with --check it only says whether that was forgotten.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import prettier from 'prettier';
+
+const examples = join(dirname(import.meta.dirname), 'examples');
+const parts = join(examples, 'public-opinion');
+const read = (path) => readFileSync(join(parts, path), 'utf8');
+
+/** The source of an object's functions: methods in the short form, as they are written. */
+function members(functions) {
+  return Object.values(functions).map(String).join(',\n');
+}
+
+/** One page of the dashboard as a Vue component for a ui-template node. */
+async function page(name, pages) {
+  const load = async (file) =>
+    (await import(pathToFileURL(join(parts, 'dashboard', file)).href)).default;
+  const [shared, own] = await Promise.all([load('shared.mjs'), load(`${name}.mjs`)]);
+  const strings = Object.fromEntries(
+    ['en', 'zh'].map((locale) => [locale, { ...shared.strings[locale], ...own.strings[locale] }]),
+  );
+  const data = { ...shared.data(), ...own.data(), pages, strings };
+  const source = `<template>
+<div class="op" data-page="${name}">
+${read('dashboard/head.html')}
+${read(`dashboard/${name}.html`)}
+</div>
+</template>
+<script>
+export default {
+  data() { return ${JSON.stringify(data)}; },
+  computed: { ${members(own.computed ?? {})} },
+  methods: { ${members({ ...shared.methods, ...own.methods })} },
+  watch: { ${members(own.watch ?? {})} },
+  mounted() { this.start(); this.opened(); },
+  unmounted() { this.closed(); this.stop(); },
+};
+</script>
+<style>
+${read(`dashboard/${name}.css`)}
+</style>
+`;
+  return prettier.format(source, { parser: 'vue', printWidth: 100, singleQuote: true });
+}
+
+/** Ids are sixteen characters, as Node-RED's own: the number of the example, then a name or number. */
+const id = (prefix, name) => `${prefix}${name.padStart(16 - prefix.length, '0')}`;
+
+function flowBuilder(prefix, label, info) {
+  const tab = id(prefix, 'tab1');
+  const nodes = [{ id: tab, type: 'tab', label, disabled: false, info }];
+  const add = (name, type, rest) => {
+    nodes.push({ id: id(prefix, name), type, ...rest });
+    return id(prefix, name);
+  };
+  return {
+    nodes,
+    tab,
+    ref: (name) => id(prefix, name),
+    config: add,
+    /** A node on the tab; wires are lists of names, one list an output. */
+    node: (name, type, [x, y], rest, ...wires) =>
+      add(name, type, {
+        z: tab,
+        ...rest,
+        x,
+        y,
+        wires: wires.map((list) => list.map((target) => id(prefix, target))),
+      }),
+    group: (name, title, members, colour) => {
+      const group = add(name, 'group', {
+        z: tab,
+        name: title,
+        style: {
+          label: true,
+          color: '#3f5787',
+          stroke: colour,
+          fill: colour,
+          'fill-opacity': '0.12',
+        },
+        nodes: members.map((member) => id(prefix, member)),
+      });
+      const inside = nodes.filter((node) =>
+        members.some((member) => id(prefix, member) === node.id),
+      );
+      for (const node of inside) node.g = group;
+      const [xs, ys] = [inside.map(({ x }) => x), inside.map(({ y }) => y)];
+      const frame = nodes.at(-1);
+      Object.assign(frame, { x: Math.min(...xs) - 106, y: Math.min(...ys) - 41 });
+      frame.w = Math.max(...xs) + 110 - frame.x;
+      frame.h = Math.max(...ys) + 32 - frame.y;
+    },
+  };
+}
+
+function func(name, code, { outputs = 1, initialize = '', finalize = '', libs = [] } = {}) {
+  return { name, func: code, outputs, timeout: 0, noerr: 0, initialize, finalize, libs };
+}
+const lib = (name, module = name) => ({ var: name, module });
+
+const BROKER = {
+  clientid: '',
+  autoConnect: true,
+  usetls: false,
+  protocolVersion: '4',
+  keepalive: '60',
+  cleansession: true,
+  autoUnsubscribe: true,
+  birthTopic: '',
+  birthQos: '0',
+  birthPayload: '',
+  birthMsg: {},
+  closeTopic: '',
+  closeQos: '0',
+  closePayload: '',
+  closeMsg: {},
+  willTopic: '',
+  willQos: '0',
+  willPayload: '',
+  willMsg: {},
+  userProps: '',
+  sessionExpiry: '',
+};
+
+/** What differs between the two: where posts come by MQTT, and where they are kept. */
+const EMBEDDED = {
+  prefix: 'e10',
+  label: 'Public opinion',
+  about: 'about.md',
+  title:
+    'Deploy, replay the feed, open /dashboard/opinion  ·  部署后回放示例数据，打开 /dashboard/opinion',
+  broker: { name: 'embedded broker', broker: '127.0.0.1', port: '1883', ...BROKER },
+  embedsBroker: true,
+  folder: 'sqlite',
+  driver: 'SQLite',
+  finalize: 'globalThis.database?.close();\n',
+  libs: ['libsql:Database', 'fs', 'os', 'path'],
+  words: (newest) => `SELECT class, value ->> 'text' AS word, count(*) AS posts
+    FROM (${newest}) AS newest, json_each(newest.words) GROUP BY class, word
+    ORDER BY posts DESC, word LIMIT 800`,
+};
+const SERVERS = {
+  prefix: 'e11',
+  label: 'Public opinion (PostgreSQL)',
+  about: 'about-postgres.md',
+  title:
+    'For an own Mosquitto and PostgreSQL: see the description  ·  使用独立的 Mosquitto 和 PostgreSQL，见说明',
+  // Without the variable Node-RED takes localhost:1883.
+  broker: { name: 'Mosquitto', broker: '${MQTT_URL}', port: '', ...BROKER },
+  embedsBroker: false,
+  folder: 'postgresql',
+  driver: 'PostgreSQL',
+  finalize: 'return globalThis.pool?.end();\n',
+  libs: ['pg'],
+  words: (newest) => `SELECT class, value ->> 'text' AS word, count(*) AS posts
+    FROM (${newest}) AS newest, jsonb_array_elements(newest.words) GROUP BY class, word
+    ORDER BY posts DESC, word LIMIT 800`,
+};
+
+async function opinion(variant) {
+  const pages = ['overview', 'topics'];
+  const info = read(variant.about);
+  const flow = flowBuilder(variant.prefix, variant.label, info);
+  const { node, config, ref } = flow;
+  config('c1', 'emotion-model', {
+    version: 1,
+    name: '',
+    source: 'installed',
+    model: 'text-auto',
+    folder: '',
+    precision: 'default',
+    provider: 'cpu',
+    threads: 0,
+    maxBatch: 32,
+    maxWaitMs: 0,
+    cacheEntries: 2000,
+    timeoutMs: 30000,
+    allowOverride: false,
+  });
+  config('c2', 'mqtt-broker', variant.broker);
+  dashboard(flow, pages);
+  node('1', 'comment', [420, 40], { name: variant.title, info });
+
+  if (variant.embedsBroker) {
+    const broker = {
+      name: 'embedded broker',
+      mqtt_port: '1883',
+      mqtt_ws_bind: 'port',
+      mqtt_ws_port: '',
+      mqtt_ws_path: '',
+      cert: '',
+      key: '',
+      certname: '',
+      keyname: '',
+      dburl: '',
+      usetls: false,
+    };
+    node('10', 'aedes broker', [160, 100], broker, [], []);
+  }
+  inputs(flow);
+  pipeline(flow);
+
+  const sql = (file) => read(`${variant.folder}/${file}`);
+  const driver = func(variant.driver, sql('run.js'), {
+    initialize: `const SCHEMA = ${JSON.stringify(sql('schema.sql'))};\n${sql('open.js')}`,
+    finalize: variant.finalize,
+    libs: variant.libs.map((name) => lib(...name.split(':').reverse())),
+  });
+  database(flow, sql, driver);
+  const words = variant.words('${newest}');
+  questions(flow, pages, `const WORDS = (newest) => \`${words}\`;\n`);
+  for (const name of pages) {
+    const template = await page(name, pages);
+    flow.nodes.find(({ id }) => id === ref(`ui-${name}`)).format = template;
+  }
+  groups(flow);
+  return flow.nodes;
+}
+
+/** The dashboard's own configuration: one page and one group for each template. */
+function dashboard({ config, ref, node }, pages) {
+  config('ui', 'ui-base', {
+    name: 'Public opinion',
+    path: '/dashboard',
+    appIcon: '',
+    includeClientData: true,
+    acceptsClientConfig: ['ui-notification', 'ui-control', 'ui-template'],
+    showPathInSidebar: false,
+    headerContent: 'none',
+    navigationStyle: 'none',
+    titleBarStyle: 'hidden',
+    showReconnectNotification: false,
+    notificationDisplayTime: 1,
+    showDisconnectNotification: false,
+    allowInstall: false,
+  });
+  config('theme', 'ui-theme', {
+    name: 'Public opinion',
+    colors: {
+      surface: '#ffffff',
+      primary: '#b3304a',
+      bgPage: '#f3f5f8',
+      groupBg: '#f3f5f8',
+      groupOutline: '#f3f5f8',
+    },
+    sizes: {
+      density: 'default',
+      pagePadding: '8px',
+      groupGap: '0px',
+      groupBorderRadius: '0px',
+      widgetGap: '0px',
+    },
+  });
+  const titles = {
+    overview: ['Public opinion · 舆情监测', 'opinion', 'chart-areaspline'],
+    topics: ['Topics · 主题', 'opinion-topics', 'tag-multiple'],
+  };
+  for (const [index, name] of pages.entries()) {
+    const [title, path, icon] = titles[name];
+    config(`page-${name}`, 'ui-page', {
+      name: title,
+      ui: ref('ui'),
+      path: `/${path}`,
+      icon,
+      layout: 'grid',
+      theme: ref('theme'),
+      breakpoints: [
+        { name: 'Default', px: '0', cols: '12' },
+        { name: 'Desktop', px: '1024', cols: '12' },
+      ],
+      order: index + 1,
+      className: '',
+      visible: 'true',
+      disabled: 'false',
+    });
+    config(`group-${name}`, 'ui-group', {
+      name: title,
+      page: ref(`page-${name}`),
+      width: '12',
+      height: '1',
+      order: 1,
+      showTitle: false,
+      className: '',
+      visible: 'true',
+      disabled: 'false',
+      groupType: 'default',
+    });
+  }
+  node(
+    'ui-style',
+    'ui-template',
+    [1120, 860],
+    {
+      group: '',
+      page: '',
+      ui: ref('ui'),
+      name: 'style',
+      order: 0,
+      width: 0,
+      height: 0,
+      head: '',
+      format: read('dashboard/style.css'),
+      storeOutMessages: true,
+      passthru: false,
+      resendOnRefresh: true,
+      templateScope: 'site:style',
+      className: '',
+    },
+    [],
+  );
+}
+
+function inputs({ node, ref }) {
+  node(
+    '11',
+    'mqtt in',
+    [150, 160],
+    {
+      name: '',
+      topic: 'opinion/+/post',
+      qos: '1',
+      datatype: 'buffer',
+      broker: ref('c2'),
+      nl: false,
+      rap: true,
+      rh: 0,
+      inputs: 0,
+    },
+    ['20'],
+  );
+  node(
+    '12',
+    'http in',
+    [150, 220],
+    {
+      name: '',
+      url: '/opinion/posts',
+      method: 'post',
+      upload: false,
+      skipBodyParsing: true,
+      swaggerDoc: '',
+    },
+    ['20'],
+  );
+  node(
+    '13',
+    'inject',
+    [150, 280],
+    {
+      name: 'replay: a day in 2 minutes',
+      props: [{ p: 'speed', v: '720', vt: 'num' }],
+      repeat: '',
+      crontab: '',
+      once: false,
+      onceDelay: 0.1,
+      topic: '',
+    },
+    ['15'],
+  );
+  node(
+    '14',
+    'inject',
+    [150, 320],
+    {
+      name: 'replay: all at once',
+      props: [{ p: 'speed', v: '0', vt: 'num' }],
+      repeat: '',
+      crontab: '',
+      once: false,
+      onceDelay: 0.1,
+      topic: '',
+    },
+    ['15'],
+  );
+  node(
+    '15',
+    'template',
+    [340, 300],
+    {
+      name: 'feed.jsonl',
+      field: 'payload',
+      fieldType: 'msg',
+      format: 'text',
+      syntax: 'plain',
+      template: read('feed.jsonl'),
+      output: 'str',
+    },
+    ['16'],
+  );
+  node('16', 'function', [500, 300], func('replay', read('functions/replay.js')), ['20']);
+  node(
+    '20',
+    'function',
+    [360, 180],
+    func('posts', read('functions/read-posts.js'), { outputs: 2, libs: [lib('crypto')] }),
+    ['21'],
+    ['22'],
+  );
+  node('22', 'http response', [510, 220], { name: 'answer', statusCode: '', headers: {} });
+  const byHttp = {
+    name: 'came by HTTP?',
+    property: 'res',
+    propertyType: 'msg',
+    rules: [{ t: 'nnull' }],
+    checkall: 'true',
+    repair: false,
+    outputs: 1,
+  };
+  node('23', 'switch', [320, 520], byHttp, ['22']);
+}
+
+/** Batches → topics → model → rows; what fails is tried again and then answered by the fallback. */
+function pipeline({ node, ref }) {
+  const buffer = {
+    version: 1,
+    name: 'inbox',
+    property: 'posts',
+    propertyType: 'msg',
+    batchItems: 128,
+    batchWait: 0.1,
+    inFlight: 4,
+    timeout: 60,
+    firstDelay: 1,
+    longestDelay: 60,
+    giveUpAfter: 0,
+    folder: 'public-opinion',
+    maxItems: 500000,
+    maxMegabytes: 1000,
+    maxItemKilobytes: 1000,
+    mqtt: false,
+    broker: '',
+    topic: '',
+    qos: '1',
+  };
+  node('21', 'emotion-buffer', [150, 460], buffer, ['26'], ['23']);
+  const topics = { version: 1, name: '', property: 'posts', propertyType: 'msg', rules: [] };
+  node('26', 'emotion-topic', [300, 460], topics, ['30'], ['28']);
+  const texts = 'msg.payload = msg.posts.map(({ text }) => text);\nreturn msg;\n';
+  node('30', 'function', [450, 460], func('texts', texts), ['31']);
+  const preprocess = {
+    version: 1,
+    name: '',
+    property: 'payload',
+    propertyType: 'msg',
+    model: ref('c1'),
+    language: 'auto',
+    split: 'text',
+    stopWords: 'default',
+    customStopWords: '',
+  };
+  node('31', 'emotion-preprocess-text', [600, 460], preprocess, ['32']);
+  node('32', 'function', [760, 460], func('words', read('functions/words.js')), ['33']);
+  const infer = {
+    version: 1,
+    name: '',
+    property: 'payload',
+    propertyType: 'msg',
+    model: ref('c1'),
+    threshold: 0.5,
+    topK: 0,
+    rules: true,
+    picture: 'none',
+    queuePolicy: 'queue',
+    queueLimit: 5000,
+  };
+  node('33', 'emotion-infer', [900, 460], infer, ['50']);
+  const failures = { name: 'what fails', scope: [ref('31'), ref('33')], uncaught: false };
+  node('34', 'catch', [600, 520], failures, ['35']);
+  const fallback = {
+    version: 1,
+    name: '',
+    property: 'payload',
+    propertyType: 'msg',
+    attempts: 3,
+    firstDelay: 0.5,
+    longestDelay: 10,
+    timeout: 60,
+    maxPending: 1000,
+    threshold: 5,
+    openFor: 20,
+    keep: false,
+    state: '',
+    stateType: 'flow',
+    answer: true,
+    textModel: 'fallback-text',
+    audioModel: 'fallback-audio',
+    videoModel: 'fallback-video',
+    uncertain: 0.5,
+  };
+  node('35', 'emotion-fallback', [760, 520], fallback, ['50']);
+  node('50', 'function', [1050, 460], func('rows', read('functions/rows.js')), ['51']);
+}
+
+const databaseCall = ({ ref }) => ({
+  name: 'database',
+  links: [ref('60')],
+  linkType: 'static',
+  timeout: '60',
+});
+
+/** The database, for all who ask: one message with statements in, one with their rows out. */
+function database(flow, sql, driver) {
+  const { node, ref } = flow;
+  node('51', 'function', [150, 640], func('batch → SQL', sql('store.js')), ['52']);
+  node('52', 'link call', [300, 640], databaseCall(flow), ['53']);
+  node(
+    '53',
+    'function',
+    [440, 640],
+    func('stored', read('functions/stored.js'), { outputs: 2 }),
+    ['54'],
+    ['21'],
+  );
+  const daily = {
+    name: 'every 10 minutes',
+    props: [],
+    repeat: '600',
+    crontab: '',
+    once: true,
+    onceDelay: '60',
+    topic: '',
+  };
+  node('55', 'inject', [170, 700], daily, ['56']);
+  node('56', 'function', [330, 700], func('forget', sql('forget.js')), ['57']);
+  node('57', 'link call', [470, 700], databaseCall(flow), ['29']);
+  const failed = 'if (msg.error) node.error(msg.error.message, msg);\nreturn null;\n';
+  node('29', 'function', [610, 700], func('failed?', failed), []);
+  node('60', 'link in', [635, 640], { name: 'database', links: [] }, ['61']);
+  node('61', 'function', [760, 640], driver, ['62']);
+  node('62', 'link out', [885, 640], { name: 'answer', mode: 'return', links: [] });
+  const scope = ['20', '21', '26', '29', '35', '50', '53', '72'].map(ref);
+  node('58', 'catch', [1050, 600], { name: 'refused or failed', scope, uncaught: false }, ['27']);
+  const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
+  node('27', 'function', [1050, 640], sift, ['ui-topics'], ['59'], ['21'], ['22']);
+  const debug = {
+    name: 'what was refused, and why',
+    active: true,
+    tosidebar: true,
+    console: false,
+    tostatus: true,
+    complete: 'error.message',
+    targetType: 'msg',
+    statusVal: 'error.message',
+    statusType: 'msg',
+  };
+  node('59', 'debug', [1050, 680], debug);
+}
+
+/** Questions of the pages → the database → their answers. */
+function questions(flow, pages, dialect) {
+  const { node, ref } = flow;
+  const once = {
+    name: 'load the rules',
+    props: [{ p: 'payload' }],
+    repeat: '',
+    crontab: '',
+    once: true,
+    onceDelay: 0.1,
+    topic: '',
+    payload: '{"ask":"load"}',
+    payloadType: 'json',
+  };
+  node('69', 'inject', [160, 860], once, ['70']);
+  const ask = func('ask', `${dialect}\n${read('functions/ask.js')}`, { outputs: 2 });
+  node('70', 'function', [310, 820], ask, ['71'], ['26']);
+  node('71', 'link call', [450, 820], databaseCall(flow), ['72']);
+  const answer = func('answer', read('functions/answer.js'), { outputs: 2 });
+  node('72', 'function', [590, 820], answer, ['73'], ['26']);
+  const stored = {
+    name: 'to be stored?',
+    property: 'query',
+    propertyType: 'msg',
+    rules: [{ t: 'nnull' }],
+    checkall: 'true',
+    repair: false,
+    outputs: 1,
+  };
+  node('28', 'switch', [460, 860], stored, ['71']);
+  const byPage = {
+    name: 'to its page',
+    property: 'topic',
+    propertyType: 'msg',
+    rules: [{ t: 'regex', v: 'Topic$|^topics$', vt: 'str', case: false }, { t: 'else' }],
+    checkall: 'false',
+    repair: false,
+    outputs: 2,
+  };
+  node('73', 'switch', [750, 820], byPage, ['ui-topics'], ['ui-overview']);
+  const news = func('something new', read('functions/changed.js'));
+  node('54', 'function', [750, 760], news, ['ui-overview']);
+  for (const [index, name] of pages.entries()) {
+    const template = {
+      group: ref(`group-${name}`),
+      page: '',
+      ui: '',
+      name,
+      order: 1,
+      width: '0',
+      height: '0',
+      head: '',
+      format: '',
+      storeOutMessages: false,
+      passthru: false,
+      resendOnRefresh: false,
+      templateScope: 'local',
+      className: '',
+    };
+    node(`ui-${name}`, 'ui-template', [950, 760 + 60 * index], template, ['70']);
+  }
+}
+
+function groups({ group, nodes, ref }) {
+  const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '22'];
+  const there = inputs.filter((name) => nodes.some(({ id }) => id === ref(name)));
+  group('g1', 'Posts come in  ·  帖子进入', there, '#a4c2f4');
+  const model = ['21', '23', '26', '30', '31', '32', '33', '34', '35', '50'];
+  group('g2', 'Topics and the model  ·  主题与模型', model, '#b6d7a8');
+  const store = ['51', '52', '53', '55', '56', '57', '29', '60', '61', '62', '58', '27', '59'];
+  group('g3', 'The database  ·  数据库', store, '#ffe599');
+  const pages = ['69', '70', '71', '72', '28', '73', '54', 'ui-overview', 'ui-topics', 'ui-style'];
+  group('g4', 'The dashboard  ·  仪表板', pages, '#d5a6bd');
+}
+
+const FLOWS = {
+  '10-public-opinion.json': EMBEDDED,
+  '11-public-opinion-postgres.json': SERVERS,
+};
+
+const stale = [];
+for (const [file, variant] of Object.entries(FLOWS)) {
+  const path = join(examples, 'flows', file);
+  const json = `${JSON.stringify(await opinion(variant), null, 4)}\n`;
+  if (!process.argv.includes('--check')) writeFileSync(path, json);
+  else if (readFileSync(path, 'utf8') !== json) stale.push(file);
+}
+if (stale.length > 0) {
+  console.error(`${stale.join(', ')}: run "node tools/make-opinion-flows.mjs"`);
+  process.exitCode = 1;
+}
