@@ -45,6 +45,8 @@ export interface InputOptions {
   readonly actionOutput?: number;
   /** Status after a message went through; none clears it. */
   readonly describe?: (result: unknown) => NodeStatus | undefined;
+  /** The same after a message whose answers `process` sent itself. */
+  readonly describeEmitted?: () => NodeStatus | undefined;
   /** Releases what the node holds; a failure is logged. */
   readonly close?: () => Promise<void>;
   /** Longest time that `close` may take; the host gives a node 15 s. */
@@ -75,11 +77,14 @@ export function acceptInput(options: InputOptions): StatusLine {
     return true;
   };
 
-  const succeed = (result: unknown): void => {
+  const show = (described: NodeStatus | undefined): void => {
     if (reportBusy(1)) return;
-    const described = result === undefined ? undefined : options.describe?.(result);
     if (described) status.show(described);
     else status.clear();
+  };
+
+  const succeed = (result: unknown): void => {
+    show(result === undefined ? undefined : options.describe?.(result));
   };
 
   const process = async (message: FlowMessage, turn: Promise<void>, send: Send) => {
@@ -128,7 +133,7 @@ export function acceptInput(options: InputOptions): StatusLine {
       const result = action ? await action(message) : await process(message, turn, send);
       await turn;
       if (result === EMITTED) {
-        succeed(undefined);
+        show(options.describeEmitted?.());
         return;
       }
       if (action && options.actionOutput !== undefined) {

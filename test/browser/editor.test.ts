@@ -298,6 +298,75 @@ describe('the editor', function () {
     });
   }
 
+  for (const language of Object.keys(WORDS)) {
+    it(`shows the nodes for public opinion and checks the rules of topics, in ${language}`, async () => {
+      const { page, problems } = await openEditor(language);
+      await page.evaluate(() => RED.workspaces.add());
+      await sleep(300);
+      const type = async (selector: string, text: string) => {
+        await click(page, selector);
+        await page.keyboard.type(text);
+      };
+      const stateOf = (id: string) =>
+        page.evaluate((wanted) => {
+          const { rules, valid, validationErrors } = RED.nodes.node(wanted)!;
+          return { rules, valid, errors: (validationErrors ?? []).map(String) };
+        }, id);
+
+      const topic = await dragIn(page, 'emotion-topic', 200, 100);
+      await openDialog(page, topic);
+      expect(await untranslated(page)).to.deep.equal([]);
+      await click(page, '.red-ui-editableList-addButton');
+      await type('.emotion-topic-rule-id', 'fares');
+      await type('.emotion-topic-rule-text', '地铁 and 涨价');
+      const problem = await visible(page, '.emotion-topic-problem');
+      const text = await problem.evaluate((one) => (one as unknown as ElementInPage).textContent);
+      expect(text).to.contain('4').and.to.contain('and');
+      await keepScreenshot(page, `topic-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+      const wrong = await stateOf(topic);
+      expect(wrong.errors.join()).to.contain('fares');
+
+      await openDialog(page, topic);
+      await click(page, '.emotion-topic-rule-text');
+      await page.keyboard.down('Control');
+      await page.keyboard.press('a');
+      await page.keyboard.up('Control');
+      await page.keyboard.type('(地铁 OR 公交) AND 涨价');
+      await page.waitForFunction(
+        "getComputedStyle(document.querySelector('.emotion-topic-problem')).display === 'none'",
+      );
+      await sleep(500);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+      expect(await stateOf(topic)).to.deep.equal({
+        rules: [{ id: 'fares', rule: '(地铁 OR 公交) AND 涨价' }],
+        valid: true,
+        errors: [],
+      });
+
+      for (const [at, name] of ['duplicate', 'alert', 'briefing'].entries()) {
+        const node = await dragIn(page, `emotion-${name}`, 200, 180 + 80 * at);
+        await openDialog(page, node);
+        expect(await untranslated(page)).to.deep.equal([]);
+        if (name === 'alert') {
+          await page.select('#node-input-format', 'dingtalk');
+          await visible(page, '#node-input-secret');
+        }
+        await keepScreenshot(page, `${name}-${language}`);
+        await click(page, '#node-dialog-ok');
+        await sleep(500);
+        expect(await stateOf(node)).to.include({ valid: true });
+      }
+      for (const name of ['topic', 'duplicate', 'alert', 'briefing']) {
+        const help = await page.evaluate((one) => RED.nodes.getNodeHelp(`emotion-${one}`), name);
+        expect(/[\u4e00-\u9fff]{4}/.test(help), name).to.equal(language === 'zh-CN');
+      }
+      expect(problems).to.deep.equal([]);
+    });
+  }
+
   it('marks what is wrong before it is deployed, and says why', async () => {
     const { page } = await openEditor('en-US');
     await page.evaluate(() => RED.workspaces.add());

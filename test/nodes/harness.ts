@@ -8,7 +8,10 @@ import type { EmotionError } from '../../lib/emotion/error';
 import { packageRoot } from '../../lib/models/package-root';
 import registerBatch from '../../nodes/batch/batch';
 import registerBuffer from '../../nodes/buffer/buffer';
+import registerAlert from '../../nodes/alert/alert';
+import registerBriefing from '../../nodes/briefing/briefing';
 import registerCapture from '../../nodes/capture/capture';
+import registerDuplicate from '../../nodes/duplicate/duplicate';
 import { registerShaky } from './shaky-node';
 import registerFallback from '../../nodes/fallback/fallback';
 import registerFuse from '../../nodes/fuse/fuse';
@@ -35,16 +38,23 @@ const registerMqtt = createRequire(join(NODE_RED, 'package.json'))(
 
 // The helper registers a core node anew for each of its uses in a flow, which fails the second time.
 const { _nodeModules: core } = helper as unknown as {
-  _nodeModules: Record<string, (RED: NodeAPI) => void>;
+  _nodeModules: Record<string, (RED: NodeAPI) => unknown>;
 };
-const registerCatch = core['catch']!;
-core['catch'] = (RED) => {
-  try {
-    registerCatch(RED);
-  } catch (error) {
-    if (!/already registered/.test(String(error))) throw error;
-  }
-};
+/** Of the very runtime that the helper runs. */
+const runtime = createRequire(join(NODE_RED, 'package.json'));
+core['http request'] = runtime('@node-red/nodes/core/network/21-httprequest.js') as (
+  RED: NodeAPI,
+) => Promise<void>;
+for (const type of ['catch', 'http request']) {
+  const register = core[type]!;
+  core[type] = async (RED) => {
+    try {
+      await register(RED);
+    } catch (error) {
+      if (!/already registered/.test(String(error))) throw error;
+    }
+  };
+}
 
 export interface FlowNodeDefinition {
   readonly id: string;
@@ -104,6 +114,9 @@ export class Flow {
       registerTopic,
       registerBuffer,
       registerBatch,
+      registerAlert,
+      registerDuplicate,
+      registerBriefing,
       registerShaky,
       ...(nodes.some(({ type }) => type === 'mqtt-broker') ? [registerMqtt] : []),
     ];
@@ -246,10 +259,8 @@ export class Flow {
   }
 }
 
-/** Of the very runtime that the helper runs, which does not hand them to nodes. */
-const { hooks } = createRequire(join(NODE_RED, 'package.json'))('@node-red/util') as object & {
-  hooks: unknown;
-};
+/** Those of the runtime, which the helper does not hand to nodes. */
+const { hooks } = runtime('@node-red/util') as { hooks: unknown };
 
 /** The helper has no message catalogues: this looks texts up in ours, as Node-RED does. */
 function speaking(locale: string, RED: NodeAPI): NodeAPI {
