@@ -11,8 +11,7 @@ describe('emotion-briefing', function () {
   this.timeout(30_000);
   let flow: Flow;
   afterEach(() => flow.stop());
-  const send = (payload: unknown, more: object = {}) =>
-    flow.send('briefing', { payload, ...more } as NodeMessage);
+  const send = (payload: unknown, more: object = {}) => flow.send('briefing', { payload, ...more });
 
   it('sums posts up in all formats, and leaves everything else', async () => {
     flow = await Flow.start([node]);

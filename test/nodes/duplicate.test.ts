@@ -11,7 +11,7 @@ describe('emotion-duplicate', () => {
   afterEach(() => flow.stop());
 
   const send = async (posts: unknown, more: object = {}) => {
-    const outcome = await flow.send('duplicate', { posts, ...more } as NodeMessage);
+    const outcome = await flow.send('duplicate', { posts, ...more });
     return outcome;
   };
   const postsOf = (sent: NodeMessage[]) => (sent[0] as unknown as { posts: Post[] }).posts;
@@ -41,7 +41,7 @@ describe('emotion-duplicate', () => {
     await send([{ id: 'a', text: TEXT }]);
     await flow.deploy([{ ...node, weight: 'log' }]);
     expect(postsOf((await send([{ id: 'b', text: TEXT }])).sent)[0]?.duplicate).to.include({ group: 'a', count: 2 }); // prettier-ignore
-    await flow.send('duplicate', { reset: true } as unknown as NodeMessage);
+    await flow.send('duplicate', { reset: true });
     expect(postsOf((await send([{ id: 'c', text: TEXT }])).sent)[0]?.duplicate?.group).to.equal(
       'c',
     );
