@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import type { NodeMessage } from 'node-red';
 import type { Briefing } from '../../lib/opinion/briefing';
 import { life, MONDAY } from '../opinion/days';
 import { Flow } from './harness';
