@@ -30,7 +30,7 @@ export const GUARD_DEFAULTS: GuardOptions = {
   requestsPerMinute: 0,
   burst: 60,
   trustProxy: false,
-  timeoutSeconds: 120,
+  timeoutSeconds: 300,
 };
 
 type Check = (value: unknown) => boolean;
