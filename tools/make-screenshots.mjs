@@ -3,7 +3,9 @@
 // takes pictures in small palettes (FFmpeg). Run it after a change to what they show:
 //   npm run build && node tools/make-screenshots.mjs [name …]
 import { spawn, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,10 +25,18 @@ const TEXTS = {
   'zh-CN': '等了三个小时，最后告诉我没票了，气死我了！',
 };
 
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
 async function startNodeRed() {
   const child = spawn(process.execPath, [join(root, 'tools/start.mjs')], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_RED_USER_DIR: join(scratch, 'node-red'), PORT: '0' },
+    env: { ...process.env, NODE_RED_USER_DIR: join(scratch, 'node-red'), PORT: '0', MQTT_PORT: String(await freePort()) }, // prettier-ignore
   });
   let log = '';
   const addresses = await new Promise((resolve, reject) => {
@@ -58,6 +68,7 @@ async function open(browser, url, locale, { width, height }) {
     localStorage.setItem('editor-language', language);
     localStorage.setItem('emotion.locale', language.slice(0, 2));
     localStorage.setItem('emotion.theme', 'light');
+    localStorage.setItem('emotion-opinion-locale', language.slice(0, 2));
   }, locale);
   await page.goto(url, { waitUntil: 'networkidle2', timeout: 120_000 });
   return page;
@@ -94,9 +105,13 @@ const press = (node) => async (page) => {
   await page.click('.red-ui-debug-msg .red-ui-debug-msg-object-handle');
 };
 
-async function dashboardPicture(browser, url, locale, name, size) {
-  const page = await open(browser, url, locale, size);
-  await delay(8_000);
+/** The dashboard of a made-up day: the feed of the example flow, all at once. */
+async function dashboardPicture(browser, { editor, dashboard }, locale, name, size) {
+  await fetch(`${editor}inject/e100000000000014`, { method: 'POST' });
+  const page = await open(browser, dashboard, locale, size);
+  const some = "Number(document.querySelector('[data-op=total]')?.dataset.value) >= 300";
+  await page.waitForFunction(some, { timeout: 120_000 });
+  await delay(3_000);
   await take(page, name);
   await page.browserContext().close();
 }
@@ -116,14 +131,14 @@ try {
   ]) {
     pictures[`quick-start-${language}`] = (name) =>
       editorPicture(browser, nodeRed.editor, locale, 'e01000000000tab1', name, {
-        after: press('e010000000000002'),
+        after: press(language === 'en' ? 'e010000000000003' : 'e010000000000004'),
       });
     pictures[`multimodal-${language}`] = (name) =>
       editorPicture(browser, nodeRed.editor, locale, 'e07000000000tab1', name);
     pictures[`try-it-${language}`] = (name) => tryItPicture(browser, nodeRed.tryIt, locale, name);
     if (nodeRed.dashboard) {
       pictures[`dashboard-${language}`] = (name) =>
-        dashboardPicture(browser, nodeRed.dashboard, locale, name, { width: 1280, height: 800 });
+        dashboardPicture(browser, nodeRed, locale, name, { width: 1280, height: 900 });
     }
   }
   for (const [name, make] of Object.entries(pictures)) {

@@ -13,7 +13,7 @@ export interface WireRequest {
 
 /** The part of JSON Schema that the requests of the specification are written in. */
 interface Schema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly oneOf?: readonly Schema[];
@@ -57,6 +57,9 @@ export function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum) return fc.constantFrom(...schema.enum);
   const options = schema.oneOf ?? schema.anyOf;
   if (options) return fc.oneof(...options.map(valuesOf));
+  if (Array.isArray(schema.type)) {
+    return fc.oneof(...schema.type.map((type) => valuesOf({ ...schema, type: String(type) })));
+  }
   switch (schema.type) {
     case 'string':
       return text;

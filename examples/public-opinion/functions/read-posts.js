@@ -56,9 +56,10 @@ function post(value) {
   if (/[+#/]/.test(topic)) throw malformed('"topic" may not contain +, # or /');
   const source = name(given.source, 'source') ?? (msg.req ? 'http' : 'mqtt');
   const author = name(given.author, 'author');
-  const url = /^https?:\/\/[^\s"'<>]+$/i.test(given.url ?? '')
-    ? given.url.slice(0, 2048)
-    : undefined;
+  const url =
+    typeof given.url === 'string' && /^https?:\/\/[^\s"'<>]+$/i.test(given.url)
+      ? given.url.slice(0, 2048)
+      : undefined;
   const stated = time(given.time);
   // The same post sent twice has the same id, so that it is stored once.
   const id =
