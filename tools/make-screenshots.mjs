@@ -101,7 +101,7 @@ async function tryItPicture(browser, url, locale, name) {
 const press = (node) => async (page) => {
   await page.evaluate(() => globalThis.RED.sidebar.show('debug'));
   await page.evaluate((id) => globalThis.$.post(`inject/${id}`), node);
-  await page.waitForSelector('.red-ui-debug-msg', { timeout: 120_000 });
+  await page.waitForSelector('.red-ui-debug-msg', { timeout: 30_000 });
   await page.click('.red-ui-debug-msg .red-ui-debug-msg-object-handle');
 };
 
@@ -142,7 +142,11 @@ try {
     }
   }
   for (const [name, make] of Object.entries(pictures)) {
-    if (chosen.length === 0 || chosen.includes(name)) await make(name);
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    await make(name).catch((error) => {
+      console.error(`${name}: ${error.stack}`);
+      process.exitCode = 1;
+    });
   }
 } finally {
   await browser.close();
