@@ -75,6 +75,9 @@ interface Write {
   readonly settle: (error?: EmotionError) => void;
 }
 
+/** The value of a record that was removed while it was to be read: nobody wants it any more. */
+const NOTHING = Buffer.from('null');
+
 const TAB = 9;
 const NEWLINE = 10;
 /** One write to the disk; longer queues are written in several. */
@@ -258,14 +261,31 @@ export class Journal {
       }
       let end = at + 1;
       while (end < entries.length && isNear(first, entries[end - 1]!, entries[end]!)) end += 1;
-      const last = entries[end - 1]!;
-      const block = await this.#readBlock(first, last.offset + last.length - first.offset);
-      for (const { offset, length } of entries.slice(at, end)) {
-        values.push(block.subarray(offset - first.offset, offset - first.offset + length));
-      }
+      values.push(...(await this.#readRun(entries.slice(at, end))));
       at = end;
     }
     return values;
+  }
+
+  /** Records that lie together in one file. */
+  async #readRun(run: readonly Entry[]): Promise<Buffer[]> {
+    // As of now: while it is read a record may be copied to another file, or removed.
+    const { segment, offset: start } = run[0]!;
+    const places = run.map(
+      ({ offset, length }) => [offset - start, offset - start + length] as const,
+    );
+    try {
+      const block = await readBlock(segment!, start, places.at(-1)![1]);
+      return places.map(([from, to]) => block.subarray(from, to));
+    } catch (cause) {
+      const values: Buffer[] = [];
+      for (const entry of run) {
+        if (this.#index.get(entry.key) !== entry) values.push(NOTHING);
+        else if (entry.segment !== segment) values.push(...(await this.#readRun([entry])));
+        else throw diskError(this.#folder, cause);
+      }
+      return values;
+    }
   }
 
   /** Removes records; those that were removed already are passed over. Not waited for. */
@@ -398,26 +418,6 @@ export class Journal {
     segment.live += 1;
     if (this.#cached + entry.length > this.#cacheBytes) entry.value = undefined;
     else this.#cached += entry.length;
-  }
-
-  async #readBlock(first: Entry, length: number): Promise<Buffer> {
-    const block = Buffer.allocUnsafe(length);
-    try {
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await first.segment!.file.read(
-          block,
-          done,
-          length - done,
-          first.offset + done,
-        );
-        if (bytesRead === 0) throw new Error(`${first.segment!.path} ends too early`);
-        done += bytesRead;
-      }
-    } catch (cause) {
-      throw diskError(this.#folder, cause);
-    }
-    return block;
   }
 
   /** Deletes files that nobody needs, and copies what little is left of the oldest to the end. */
@@ -600,6 +600,17 @@ function isNear(first: Entry, before: Entry, next: Entry): boolean {
     next.offset > before.offset &&
     next.offset + next.length - first.offset <= MOST_BYTES_A_READ
   );
+}
+
+async function readBlock({ file, path }: Segment, start: number, length: number): Promise<Buffer> {
+  const block = Buffer.allocUnsafe(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(block, done, length - done, start + done);
+    if (bytesRead === 0) throw new Error(`${path} ends too early`);
+    done += bytesRead;
+  }
+  return block;
 }
 
 async function writeAll(file: JournalFile, bytes: Buffer, position: number): Promise<void> {

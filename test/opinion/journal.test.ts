@@ -278,6 +278,34 @@ describe('Journal', () => {
     }
   });
 
+  it('reads what it should while files are copied and deleted', async () => {
+    const journal = await opened(folder(), { segmentBytes: 3000, cacheBytes: 0 });
+    await journal.append(Array.from({ length: 20 }, (_unused, index) => item(`stays${index}`, `value ${index}`))); // prettier-ignore
+    const kept = journal.records();
+    const wanted = kept.map((_record, index) => `value ${index}`);
+    let writing = true;
+    const reading = (async () => {
+      let times = 0;
+      for (; writing; times += 1) expect(await journal.read(kept)).to.deep.equal(wanted);
+      return times;
+    })();
+    for (let round = 0; round < 150; round += 1) {
+      await journal.append([item(`k${round}`, 'y'.repeat(400))]);
+      journal.remove([`k${round}`]);
+    }
+    await journal.flush();
+    writing = false;
+    expect(await reading).to.be.above(10);
+    expect(journal.fileBytes).to.be.below(20_000);
+    // One that is removed in the middle of being read is of no interest, and no error.
+    const last = journal.read(kept);
+    journal.remove(kept.map(({ key }) => key));
+    await journal.append([item('after', 'z'.repeat(4000))]);
+    await journal.append([item('last')]);
+    expect(await last).to.have.length(20);
+    await journal.close();
+  });
+
   it('says where it cannot be', async () => {
     const path = folder();
     await (await opened(path)).close();
