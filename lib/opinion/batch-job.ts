@@ -91,6 +91,8 @@ export class BatchJob {
   /** The last one whose rows are known to be on the device. */
   #flushed = NOTHING;
   #share = 0;
+  /** No answer is wanted any more, whether all came or something failed. */
+  #ended = false;
 
   constructor(
     readonly plan: JobPlan,
@@ -157,6 +159,7 @@ export class BatchJob {
       throw new EmotionError('batch.unreadable', `The file ${basename(source)} has changed since the job began`, { file: basename(source) }); // prettier-ignore
     }
     const table = await openTable(source, format);
+    this.#ended = false;
     try {
       this.#columnIndex = this.#findColumn(table);
       await this.#runOn(table, Number(stamp.split(' ')[0]), signal);
@@ -164,6 +167,7 @@ export class BatchJob {
       if (signal.aborted) throw signal.reason;
       throw cause instanceof EmotionError ? cause : diskError(cause);
     } finally {
+      this.#ended = true;
       for (const { settle } of this.#pending.values()) settle(undefined);
       await table.close();
     }
@@ -279,6 +283,7 @@ export class BatchJob {
     });
     for (let attempt = 0; attempt < this.options.attempts && texts.length > 0; attempt += 1) {
       signal.throwIfAborted();
+      if (this.#ended) break;
       const answer = await this.#attempt({ job: this.plan.job, row: start, texts });
       if (!answer) continue;
       answer.forEach((outcome, index) => (outcomes[whole[index]!] = outcome));

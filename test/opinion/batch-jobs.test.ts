@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'chai';
@@ -252,6 +252,31 @@ describe('BatchJobs', () => {
     await jobs.remove(second.job);
     expect(jobs.list()).to.deep.equal([]);
     expect(await readdir(path)).to.deep.equal([]);
+  });
+
+  it('fails when it cannot write, asks nothing more, and goes on when it can', async () => {
+    const waiting: Chunk[] = [];
+    const path = folder();
+    const { jobs } = await start(path, { send: (chunk) => waiting.push(chunk), answerMs: 50 });
+    const { job } = await jobs.start({ source: { content: `text\n${'好\n'.repeat(12)}` } });
+    await until(() => waiting.length >= 2, 'two chunks');
+    // Where the next checkpoint is to be written.
+    await mkdir(join(path, job, 'checkpoint.json.part'));
+    jobs.answer(job, 0, waiting[0]!.texts.map(resultOf));
+    const view = await ended(jobs, job);
+    expect(view.error).to.have.property('code', 'batch.disk');
+    const asked = waiting.length;
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(waiting).to.have.length(asked);
+
+    await rmdir(join(path, job, 'checkpoint.json.part'));
+    waiting.splice(0);
+    await jobs.again(job);
+    await until(() => {
+      for (const { row, texts } of waiting.splice(0)) jobs.answer(job, row, texts.map(resultOf));
+      return jobs.get(job).state === 'done';
+    }, 'the end');
+    expect(await read(jobs.get(job).result)).to.have.length(12);
   });
 
   it('does not go on with a file that has changed', async () => {
