@@ -134,7 +134,10 @@ try {
         after: press(language === 'en' ? 'e010000000000003' : 'e010000000000004'),
       });
     pictures[`multimodal-${language}`] = (name) =>
-      editorPicture(browser, nodeRed.editor, locale, 'e07000000000tab1', name);
+      editorPicture(browser, nodeRed.editor, locale, 'e07000000000tab1', name, {
+        after: (page) =>
+          page.evaluate(() => globalThis.RED.menu.setSelected('menu-item-sidebar', false)),
+      });
     pictures[`try-it-${language}`] = (name) => tryItPicture(browser, nodeRed.tryIt, locale, name);
     if (nodeRed.dashboard) {
       pictures[`dashboard-${language}`] = (name) =>
