@@ -97,6 +97,8 @@ const SHIFTED_MS = 12 * 3_600_000;
 /** Share of negative posts before anything is known, and its weight in posts. */
 const FIRST_SHARE = 0.3;
 const FIRST_POSTS = 10;
+/** A level that is off by so much is a matter of the level and not of the dispersion. */
+const TOLERANCE = 0.2;
 /** The dispersion before anything is known, its weight in intervals, and how long it remembers. */
 const FIRST_DISPERSION = 1.5;
 const FIRST_INTERVALS = 60;
@@ -172,7 +174,7 @@ export class Baseline {
       volumeKnown: days > 0 || local !== undefined,
       shareKnown: recent.certain + posts >= ENOUGH_POSTS,
       // What few days say of an hour is less sure, and a line through hours even less.
-      volumeDispersion: days > 0 ? spread * (1 + 1 / days) : 2 * spread,
+      volumeDispersion: days > 0 ? spread * (1 + 1 / days) : 1.75 * spread,
       shareDispersion: Math.max(1, this.#shareDispersion.value),
     };
   }
@@ -248,9 +250,10 @@ export class Baseline {
 
   #finishBlock({ volume, expected, known }: Block): void {
     if (expected < 1 || known < BLOCK) return;
+    const beyond = Math.max(0, Math.abs(volume - expected) - TOLERANCE * expected);
     this.#blockDispersion = learned(
       this.#blockDispersion,
-      (volume - expected) ** 2 / expected,
+      beyond ** 2 / expected,
       FIRST_INTERVALS / BLOCK,
       DISPERSION_MEMORY / BLOCK,
     );

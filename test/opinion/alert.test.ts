@@ -108,9 +108,8 @@ describe('alerts', function () {
     }
   });
 
-  /** A thousand reposts within ten minutes of a busy evening. */
-  const flood = (weight: number | undefined): Post[][] => {
-    const start = MONDAY + 4 * DAY + 15 * HOUR;
+  /** The minutes of a life with a thousand reposts of one post in ten minutes of it. */
+  const flood = (minutes: Iterable<Post[]>, start: number, weight?: number): Post[][] => {
     const random = generator(3);
     const reposts = Array.from({ length: 1000 }, (_, index) =>
       post(`repost-${index}`, start + Math.floor(random() * 10 * MINUTE), 'angry', {
@@ -119,16 +118,36 @@ describe('alerts', function () {
         weight: index === 0 ? 1 : (weight ?? 1),
       }),
     );
-    return [...life({ seed: 8, days: 5, rate: 8 })].map((posts, minute) => {
+    return [...minutes].map((posts, minute) => {
       const from = MONDAY + minute * MINUTE;
       const own = reposts.filter(({ time }) => time >= from && time < from + MINUTE);
       return [...posts, ...own].sort((a, b) => a.received - b.received);
     });
   };
 
+  it('finds three incidents on a replayed day without any history, and not the flood in it', () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const events = [
+        { from: MONDAY + 10 * HOUR + 12 * MINUTE, minutes: 40, share: 0.75 },
+        { from: MONDAY + 14 * HOUR + 3 * MINUTE, minutes: 30, volume: 5 },
+        { from: MONDAY + 20 * HOUR + 31 * MINUTE, minutes: 45, volume: 4, share: 0.7 },
+      ];
+      const day = life({ seed, days: 1, rate: 15, events });
+      const { alerts } = run(flood(day, MONDAY + 17 * HOUR, 0));
+      const raised = alerts.filter(({ event }) => event === 'raised');
+      expect(raised.map(shownAlert), `seed ${seed}`).to.have.length(4);
+      for (const { from, minutes } of events) {
+        const first = raised.find(({ time }) => time > from && time <= from + minutes * MINUTE);
+        expect(first!.time - from, shownAlert(first!)).to.be.at.most(5 * MINUTE);
+      }
+    }
+  });
+
   it('lets a repost flood weigh as the user chose', () => {
-    expect(run(flood(0)).alerts.map(shownAlert), 'first only').to.deep.equal([]);
-    const { alerts } = run(flood(undefined));
+    const start = MONDAY + 4 * DAY + 15 * HOUR;
+    const days = () => life({ seed: 8, days: 5, rate: 8 });
+    expect(run(flood(days(), start, 0)).alerts.map(shownAlert), 'first only').to.deep.equal([]);
+    const { alerts } = run(flood(days(), start));
     expect(alerts.map(({ kind }) => kind))
       .to.include('volume')
       .and.to.include('negative-share');
