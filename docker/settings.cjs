@@ -9,6 +9,8 @@ module.exports = {
   flowFilePretty: true,
   uiHost: '0.0.0.0', // of the container; compose.yaml says who can reach it
   uiPort: 1880,
+  // What flows remember (rules of topics, what is normal for alerts) outlives a restart.
+  contextStorage: { default: { module: 'localfilesystem' } },
   ...(NODE_RED_CREDENTIAL_SECRET && { credentialSecret: NODE_RED_CREDENTIAL_SECRET }),
   // The hash comes from: docker compose run --rm --entrypoint /opt/node-red/node_modules/.bin/node-red node-red admin hash-pw
   ...(NODE_RED_ADMIN_PASSWORD_HASH && {

@@ -41,6 +41,9 @@ module.exports = {
   uiPort: process.env.PORT || 1880,
   // emotionModelFolder: '/path/to/more/models',
 
+  // What flows remember (rules of topics, what is normal for alerts) outlives a restart.
+  contextStorage: { default: { module: 'localfilesystem' } },
+
   // Limits for whoever asks the flows over HTTP: docs/en/http-api.md.
   emotionHttp: {
     maxBytes: {

@@ -116,7 +116,7 @@ export function parsePost(value: unknown, defaults: PostDefaults = {}): Post {
 }
 
 /**
- * The posts with what the model said of them, in the same order.
+ * The posts with what the model said of them, in the same order. A post that has a result keeps it.
  *
  * @throws EmotionError `opinion.results-mismatch` when there is not one result for each post
  */
@@ -130,7 +130,9 @@ export function withResults(posts: readonly Post[], results: unknown): Post[] {
       { posts: posts.length, results: list.length },
     );
   }
-  return posts.map((post, index) => ({ ...post, result: parseResult(list[index]) }));
+  return posts.map((post, index) =>
+    post.result ? post : { ...post, result: parseResult(list[index]) },
+  );
 }
 
 /** A post as a row of the table `posts`, and what belongs into `post_topics`. */

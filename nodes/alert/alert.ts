@@ -23,7 +23,7 @@ import {
   type AlertOutcome,
 } from '../../lib/opinion/alert';
 import { hourOf } from '../../lib/opinion/local-time';
-import { readPosts } from '../../lib/opinion/post';
+import { readPosts, withResults, type Post } from '../../lib/opinion/post';
 import { alertMail, WEBHOOK_FORMATS, webhookRequest } from '../../lib/opinion/webhooks';
 
 interface AlertDefinition extends NodeDef {
@@ -116,7 +116,7 @@ export default function register(RED: NodeAPI): void {
       },
       process: async (value, message) => {
         await ready;
-        tell(detector.add(readPosts(value).posts, Date.now()), message);
+        tell(detector.add(judgedPosts(value, message.payload), Date.now()), message);
         return EMITTED;
       },
       describeEmitted: () => describe(),
@@ -153,6 +153,14 @@ export default function register(RED: NodeAPI): void {
   RED.nodes.registerType('emotion-alert', EmotionAlert, {
     credentials: { url: { type: 'password' }, secret: { type: 'password' } },
   });
+}
+
+/** Posts as they came, or with the results that stand in the payload after inference. */
+function judgedPosts(value: unknown, payload: unknown): Post[] {
+  const { posts, many } = readPosts(value);
+  if (posts.every(({ result }) => result !== undefined)) return posts;
+  const isResults = many ? Array.isArray(payload) : typeof payload === 'object' && payload !== null;
+  return isResults ? withResults(posts, payload) : posts;
 }
 
 /** An alert as the members of a message that the next node reads. */

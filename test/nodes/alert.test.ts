@@ -52,6 +52,27 @@ describe('emotion-alert', function () {
     expect(intervals).to.have.length(239);
   });
 
+  it('takes the results from the payload, as they stand there after inference', async () => {
+    flow = await Flow.start([node]);
+    const statistics = flow.messages('aside');
+    const bare = batches[0]!.map((post) => ({ ...post, result: undefined }));
+    const payload = batches[0]!.map(({ result }) => result);
+    await flow.send('alert', message({ posts: bare, payload }));
+    await until(() => statistics.length > 0);
+    const intervals = statistics[0]!.payload as IntervalStatistics[];
+    expect(intervals.reduce((sum, { certain }) => sum + certain, 0)).to.be.above(100);
+    for (const [wrong, code] of [
+      [payload.slice(1), 'opinion.results-mismatch'],
+      [bare.map(({ text }) => text), 'fusion.not-a-result'],
+    ] as const) {
+      const { caught } = await flow.sendUntilAnswered(
+        'alert',
+        message({ posts: bare, payload: wrong }),
+      );
+      expect(codes(caught)).to.deep.equal([code]);
+    }
+  });
+
   it('goes on after a deploy, and forgets on reset', async () => {
     flow = await Flow.start([node]);
     for (const batch of [0, 1, 2]) await flow.send('alert', posts(batch));
