@@ -2,7 +2,7 @@ import { EmotionError } from '../emotion/error';
 import { Stemmer } from '../text/stem';
 import { AhoCorasick } from './aho-corasick';
 import { foldText, wordUnitTable } from './fold';
-import { evaluate, parseRule, termsOf, type Expression, type Term } from './topic-rule';
+import { parseRule, termsOf, type Expression, type Term } from './topic-rule';
 
 /** A topic: what posts are about, told by a Boolean rule. */
 export interface TopicRule {
@@ -24,9 +24,12 @@ const LONGEST_WORD = 256;
 
 const APOSTROPHE = new Set([0x27, 0x2019]);
 
+/** Whether a rule holds, given 1 at the index of each term that occurs. */
+type Predicate = (occurring: Uint8Array) => boolean;
+
 interface CompiledRule {
   readonly id: string;
-  readonly expression: Expression;
+  readonly holds: Predicate;
 }
 
 /**
@@ -55,12 +58,13 @@ export class TopicMatcher {
    * @throws EmotionError `opinion.rule-invalid` with the `topic` beside what {@link parseRule} tells
    */
   constructor(rules: readonly TopicRule[]) {
-    this.#rules = rules.map((rule) => ({ id: rule.id, expression: compiled(rule) }));
-    this.#rules.forEach(({ expression }, index) => {
+    this.#rules = rules.map((rule, index) => {
+      const expression = parsed(rule);
       for (const term of termsOf(expression)) {
         const known = this.#rulesOf[this.#add(term)]!;
         if (known.at(-1) !== index) known.push(index);
       }
+      return { id: rule.id, holds: this.#compiled(expression) };
     });
     const literals = [...this.#byLiteral.keys()];
     const units = literals.reduce((sum, text) => sum + text.length, 0);
@@ -152,15 +156,34 @@ export class TopicMatcher {
 
   #matching(occurring: Uint8Array): string[] {
     const candidates = new Set<number>();
-    occurring.forEach((occurs, term) => {
-      if (occurs === 1) for (const rule of this.#rulesOf[term]!) candidates.add(rule);
-    });
-    const occurs = (term: Term) => occurring[this.#terms.get(keyOf(term))!] === 1;
+    for (let term = occurring.indexOf(1); term >= 0; term = occurring.indexOf(1, term + 1)) {
+      for (const rule of this.#rulesOf[term]!) candidates.add(rule);
+    }
     return [...candidates]
+      .filter((index) => this.#rules[index]!.holds(occurring))
       .sort((a, b) => a - b)
-      .map((index) => this.#rules[index]!)
-      .filter(({ expression }) => evaluate(expression, occurs))
-      .map(({ id }) => id);
+      .map((index) => this.#rules[index]!.id);
+  }
+
+  #compiled(expression: Expression): Predicate {
+    switch (expression.kind) {
+      case 'term': {
+        const index = this.#terms.get(keyOf(expression.term))!;
+        return (occurring) => occurring[index] === 1;
+      }
+      case 'not': {
+        const part = this.#compiled(expression.part);
+        return (occurring) => !part(occurring);
+      }
+      case 'and': {
+        const parts = expression.parts.map((part) => this.#compiled(part));
+        return (occurring) => parts.every((part) => part(occurring));
+      }
+      case 'or': {
+        const parts = expression.parts.map((part) => this.#compiled(part));
+        return (occurring) => parts.some((part) => part(occurring));
+      }
+    }
   }
 
   /** The index of a term; two forms of one word are one term. */
@@ -199,7 +222,7 @@ function keyOf({ text, exact }: Term): string {
   return exact ? `"${text}` : text;
 }
 
-function compiled({ id, rule }: TopicRule): Expression {
+function parsed({ id, rule }: TopicRule): Expression {
   try {
     return parseRule(rule);
   } catch (cause) {
