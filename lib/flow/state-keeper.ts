@@ -15,7 +15,7 @@ export class StateKeeper {
     private readonly store: KeptValue,
     private readonly stateOf: () => unknown,
     private readonly onError: (error: unknown) => void,
-    private readonly intervalMs = 30_000,
+    private readonly intervalMs = 60_000,
   ) {}
 
   /** The state has changed: it will be written before long. */

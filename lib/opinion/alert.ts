@@ -118,7 +118,7 @@ export const ALERT_DEFAULTS: AlertOptions = {
   confirm: 2,
   coolDownMs: 30 * 60_000,
   maxActiveMs: 6 * 3_600_000,
-  maxTopics: 500,
+  maxTopics: 200,
 };
 
 /**
@@ -138,8 +138,9 @@ const ALLOWANCE = 1.2;
 const WINDOW = 5;
 /** Intervals in a row without anything that speaks for an incident: it is over. */
 const CALM = 30;
-/** Intervals whose counts and posts are kept for what began before it was noticed. */
+/** Intervals whose counts are kept for what began before it was noticed, and whose posts are. */
 const KEPT_INTERVALS = 60;
+const KEPT_EVIDENCE = 20;
 /** Posts of an interval that may become evidence. */
 const CANDIDATES = 8;
 const EVIDENCE = 5;
@@ -555,6 +556,8 @@ class Group {
       candidates,
     });
     if (this.#closed.length > KEPT_INTERVALS) this.#closed.shift();
+    const old = this.#closed.length - 1 - KEPT_EVIDENCE;
+    if (old >= 0) this.#closed[old] = { ...this.#closed[old]!, candidates: [] };
 
     for (const kind of this.options.kinds) {
       const known = kind === 'volume' ? expected.volumeKnown : expected.shareKnown;

@@ -256,7 +256,7 @@ describe('alerts', function () {
   it('has a state that stays small', () => {
     const detector = new AlertDetector(UTC);
     run(life({ seed: 15, days: 10, rate: 3 }), {}, detector);
-    expect(JSON.stringify(detector).length).to.be.below(150_000);
+    expect(JSON.stringify(detector).length).to.be.below(100_000);
   });
 
   it('starts afresh from a state that is none', () => {
