@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { audio } from './audio';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
+import { films } from './film';
 import { flow } from './flow';
 import { fallbackText, fusion } from './fusion';
 import type { BenchRow, RowGroup } from './row';
@@ -21,6 +22,7 @@ const GROUPS: readonly RowGroup[] = [
   fusion,
   fallbackText,
   faces,
+  films,
   audio,
 ];
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 import yaml
+from torch import nn
 
 from .clip_data import batches, calibrate, held_out, load_trunk, material
 from .clip_models import FRAMES, Face3dCnnLstm
@@ -100,7 +101,11 @@ def main() -> None:
     smoothing = recipe["label_smoothing"]
     source_batches = batches(source, recipe["batch"], 10**9, recipe["posed"], recipe["still"], None)
     while state["done"] < 1:
+        # Two dozen faces a batch are too few for statistics of their own: those of the trunk stay.
         model.train()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.eval()
         x, y = next(source_batches)
         warm = min(1.0, (state["step"] + 1) / recipe["warmup_steps"])
         rate = recipe["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * state["done"]))

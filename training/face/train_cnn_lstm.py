@@ -80,9 +80,15 @@ def posed_batch(source: Material, chosen: torch.Tensor) -> Iterator[tuple[torch.
 
 
 def train_head(
-    model: FaceCnnLstm, x: torch.Tensor, y: torch.Tensor, recipe: dict, epochs: int
+    model: FaceCnnLstm, x: torch.Tensor, y: torch.Tensor, sequence: torch.Tensor, recipe: dict, epochs: int
 ) -> None:
-    """Trains `model.head` on features [n, 16, width] and targets [n, 7]; the trunk stays."""
+    """Trains `model.head` on features [n, 16, width] and targets [n, 7]; the trunk stays.
+
+    Clips of CK+, those with a `sequence` of 0 or more, come `posed_times` an epoch.
+    """
+    real = torch.nonzero(sequence >= 0)[:, 0]
+    order = torch.cat([torch.arange(len(x)), real.repeat(recipe["posed_times"] - 1)])
+    x, y = x[order], y[order]
     head, classify = model.head.train(), model.trunk.classify
     optimiser = torch.optim.AdamW(
         head.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"]
@@ -147,7 +153,7 @@ def cross_validate(
         torch.manual_seed(recipe["seed"] + k)
         model.head = type(model.head)(model.trunk.width, recipe["hidden"])
         kept = (sequence < 0) | (fold_of_sequence[sequence.clamp(min=0)] != k)
-        train_head(model, x[kept], y[kept], recipe, max(1, recipe["epochs"] // 3))
+        train_head(model, x[kept], y[kept], sequence[kept], recipe, max(1, recipe["epochs"] // 3))
         test = torch.nonzero(fold_of_sequence == k)[:, 0]
         with torch.no_grad():
             logits, _ = model.head(own[source.triples[test]], model.trunk.classify)
@@ -195,7 +201,7 @@ def main() -> None:
     if arguments.folds:
         print("\n".join(cross_validate(model, source, recipe, x, y, sequence)), flush=True)
         return
-    train_head(model, x, y, recipe, recipe["epochs"])
+    train_head(model, x, y, sequence, recipe, recipe["epochs"])
     torch.save(
         {"recipe": recipe, "trunk_recipe": trunk_recipe, "model": model.state_dict()},
         arguments.runs / "cnn-lstm.pt",
