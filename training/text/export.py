@@ -246,6 +246,7 @@ def main() -> None:
             "maxTokens": package.get("maxTokens", recipe.max_tokens),
         },
         "calibration": {"temperature": temperature},
+        **({"rules": package["rules"]} if "rules" in package else {}),
         "licence": package["licence"],
         "metrics": [],
         "minimumRuntime": "1.17.0",
