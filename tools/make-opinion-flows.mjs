@@ -162,7 +162,7 @@ const SERVERS = {
 };
 
 async function opinion(variant) {
-  const pages = ['overview', 'topics'];
+  const pages = ['overview', 'topics', 'batch'];
   const info = read(variant.about);
   const flow = flowBuilder(variant.prefix, variant.label, info);
   const { node, config, ref } = flow;
@@ -217,6 +217,7 @@ async function opinion(variant) {
     const template = await page(name, pages);
     flow.nodes.find(({ id }) => id === ref(`ui-${name}`)).format = template;
   }
+  files(flow);
   groups(flow);
   return flow.nodes;
 }
@@ -258,6 +259,7 @@ function dashboard({ config, ref, node }, pages) {
   const titles = {
     overview: ['Public opinion · 舆情监测', 'opinion', 'chart-areaspline'],
     topics: ['Topics · 主题', 'opinion-topics', 'tag-multiple'],
+    batch: ['Batch analysis · 批量分析', 'opinion-batch', 'file-table-outline'],
   };
   for (const [index, name] of pages.entries()) {
     const [title, path, icon] = titles[name];
@@ -413,6 +415,31 @@ function inputs({ node, ref }) {
   node('23', 'switch', [320, 520], byHttp, ['22']);
 }
 
+const preprocessSettings = (ref) => ({
+  version: 1,
+  name: '',
+  property: 'payload',
+  propertyType: 'msg',
+  model: ref('c1'),
+  language: 'auto',
+  split: 'text',
+  stopWords: 'default',
+  customStopWords: '',
+});
+const inferSettings = (ref) => ({
+  version: 1,
+  name: '',
+  property: 'payload',
+  propertyType: 'msg',
+  model: ref('c1'),
+  threshold: 0.5,
+  topK: 0,
+  rules: true,
+  picture: 'none',
+  queuePolicy: 'queue',
+  queueLimit: 5000,
+});
+
 /** Batches → topics → model → rows; what fails is tried again and then answered by the fallback. */
 function pipeline({ node, ref }) {
   const buffer = {
@@ -441,32 +468,10 @@ function pipeline({ node, ref }) {
   node('26', 'emotion-topic', [300, 460], topics, ['30'], ['28']);
   const texts = 'msg.payload = msg.posts.map(({ text }) => text);\nreturn msg;\n';
   node('30', 'function', [450, 460], func('texts', texts), ['31']);
-  const preprocess = {
-    version: 1,
-    name: '',
-    property: 'payload',
-    propertyType: 'msg',
-    model: ref('c1'),
-    language: 'auto',
-    split: 'text',
-    stopWords: 'default',
-    customStopWords: '',
-  };
+  const preprocess = preprocessSettings(ref);
   node('31', 'emotion-preprocess-text', [600, 460], preprocess, ['32']);
   node('32', 'function', [760, 460], func('words', read('functions/words.js')), ['33']);
-  const infer = {
-    version: 1,
-    name: '',
-    property: 'payload',
-    propertyType: 'msg',
-    model: ref('c1'),
-    threshold: 0.5,
-    topK: 0,
-    rules: true,
-    picture: 'none',
-    queuePolicy: 'queue',
-    queueLimit: 5000,
-  };
+  const infer = inferSettings(ref);
   node('33', 'emotion-infer', [900, 460], infer, ['50']);
   const failures = { name: 'what fails', scope: [ref('31'), ref('33')], uncaught: false };
   node('34', 'catch', [600, 520], failures, ['35']);
@@ -532,10 +537,10 @@ function database(flow, sql, driver) {
   node('60', 'link in', [635, 640], { name: 'database', links: [] }, ['61']);
   node('61', 'function', [760, 640], driver, ['62']);
   node('62', 'link out', [885, 640], { name: 'answer', mode: 'return', links: [] });
-  const scope = ['20', '21', '26', '29', '35', '50', '53', '72'].map(ref);
+  const scope = ['20', '21', '26', '29', '35', '50', '53', '72', '76'].map(ref);
   node('58', 'catch', [1050, 600], { name: 'refused or failed', scope, uncaught: false }, ['27']);
   const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
-  node('27', 'function', [1050, 640], sift, ['ui-topics'], ['59'], ['21'], ['22']);
+  node('27', 'function', [1050, 640], sift, ['73'], ['59'], ['21'], ['22']);
   const debug = {
     name: 'what was refused, and why',
     active: true,
@@ -584,12 +589,16 @@ function questions(flow, pages, dialect) {
     name: 'to its page',
     property: 'topic',
     propertyType: 'msg',
-    rules: [{ t: 'regex', v: 'Topic$|^topics$', vt: 'str', case: false }, { t: 'else' }],
+    rules: [
+      { t: 'regex', v: 'Topic$|^topics$', vt: 'str', case: false },
+      { t: 'regex', v: '^(jobs|cancel|resume|remove)$', vt: 'str', case: false },
+      { t: 'else' },
+    ],
     checkall: 'false',
     repair: false,
-    outputs: 2,
+    outputs: 3,
   };
-  node('73', 'switch', [750, 820], byPage, ['ui-topics'], ['ui-overview']);
+  node('73', 'switch', [750, 820], byPage, ['ui-topics'], ['ui-batch'], ['ui-overview']);
   const news = func('something new', read('functions/changed.js'));
   node('54', 'function', [750, 760], news, ['ui-overview']);
   for (const [index, name] of pages.entries()) {
@@ -609,8 +618,56 @@ function questions(flow, pages, dialect) {
       templateScope: 'local',
       className: '',
     };
-    node(`ui-${name}`, 'ui-template', [950, 760 + 60 * index], template, ['70']);
+    const asks = name === 'batch' ? '7d' : '70';
+    node(`ui-${name}`, 'ui-template', [950, 760 + 60 * index], template, [asks]);
   }
+}
+
+/** Files of texts: uploaded, analysed row by row, downloaded. */
+function files({ node, ref }) {
+  const post = {
+    name: '',
+    url: '/opinion/batches',
+    method: 'post',
+    upload: false,
+    skipBodyParsing: true,
+    swaggerDoc: '',
+  };
+  node('74', 'http in', [170, 980], post, ['75']);
+  const get = { ...post, url: '/opinion/batches/:job', method: 'get', skipBodyParsing: false };
+  node('7f', 'http in', [190, 1020], get, ['75']);
+  node('75', 'function', [400, 1000], func('file', read('functions/batch-request.js')), ['76']);
+  node('7d', 'function', [400, 1060], func('command', read('functions/batch-command.js')), ['76']);
+  const batch = {
+    version: 1,
+    name: '',
+    property: 'payload',
+    propertyType: 'msg',
+    chunkRows: 64,
+    inFlight: 4,
+    timeout: 120,
+    attempts: 3,
+    folders: '',
+  };
+  node('76', 'emotion-batch', [560, 1000], batch, ['77'], ['7a']);
+  node('77', 'emotion-preprocess-text', [730, 960], preprocessSettings(ref), ['78']);
+  node('78', 'emotion-infer', [890, 960], inferSettings(ref), ['76']);
+  const failures = { name: 'rows that fail', scope: [ref('77'), ref('78')], uncaught: false };
+  node('79', 'catch', [1030, 960], failures, ['76']);
+  const answer = func('answer', read('functions/batch-answer.js'), { outputs: 3 });
+  node('7a', 'function', [730, 1040], { ...answer, name: 'jobs' }, ['ui-batch'], ['7b'], ['7c']);
+  node('7b', 'http response', [1030, 1040], { name: 'answer', statusCode: '', headers: {} });
+  const file = {
+    name: 'result',
+    filename: 'filename',
+    filenameType: 'msg',
+    format: '',
+    chunk: false,
+    sendError: false,
+    encoding: 'none',
+    allProps: false,
+  };
+  node('7c', 'file in', [890, 1060], file, ['7b']);
 }
 
 function groups({ group, nodes, ref }) {
@@ -621,8 +678,22 @@ function groups({ group, nodes, ref }) {
   group('g2', 'Topics and the model  ·  主题与模型', model, '#b6d7a8');
   const store = ['51', '52', '53', '55', '56', '57', '29', '60', '61', '62', '58', '27', '59'];
   group('g3', 'The database  ·  数据库', store, '#ffe599');
-  const pages = ['69', '70', '71', '72', '28', '73', '54', 'ui-overview', 'ui-topics', 'ui-style'];
+  const pages = [
+    '69',
+    '70',
+    '71',
+    '72',
+    '28',
+    '73',
+    '54',
+    'ui-overview',
+    'ui-topics',
+    'ui-batch',
+    'ui-style',
+  ];
   group('g4', 'The dashboard  ·  仪表板', pages, '#d5a6bd');
+  const files = ['74', '7f', '75', '76', '77', '78', '79', '7a', '7b', '7c', '7d'];
+  group('g5', 'Files of texts  ·  批量分析', files, '#b4a7d6');
 }
 
 const FLOWS = {

@@ -52,6 +52,7 @@ module.exports = {
       '/emotion/audio': 50_000_000,
       '/emotion/video': 100_000_000,
       '/opinion': 10_000_000,
+      '/opinion/batches': 200_000_000,
     },
     requestsPerMinute: 0, // of one client; set it before others can reach this port
   },

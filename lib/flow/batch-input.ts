@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmotionError } from '../emotion/error';
 import { checkedFile } from '../media/access';
@@ -118,8 +120,14 @@ export function acceptBatchInput(options: BatchInputOptions): StatusLine {
     start: async (jobs, { payload }) => jobs.start(await requestOf(payload, options.folders)),
     preview: async (jobs, { payload }) => {
       const { source, ...wishes } = await requestOf(payload, options.folders);
-      if ('content' in source) throw needsFile();
-      return jobs.preview(source.file, wishes);
+      if ('file' in source) return jobs.preview(source.file, wishes);
+      const folder = await mkdtemp(join(tmpdir(), 'emotion-preview-'));
+      try {
+        await writeFile(join(folder, 'beginning'), source.content);
+        return await jobs.preview(join(folder, 'beginning'), wishes);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
     },
     cancel: (jobs, message) => jobs.cancel(jobOf(message)),
     resume: (jobs, message) => jobs.again(jobOf(message)),

@@ -70,8 +70,8 @@ export default {
     },
     /** Where the flow's own addresses begin: what stands before the dashboard. */
     root() {
-      const base = this.$router.options.history.base;
-      return base.slice(0, base.lastIndexOf('/') + 1);
+      const dashboard = this.address('overview').replace(/\/[^/]*$/, '');
+      return dashboard.slice(0, dashboard.lastIndexOf('/') + 1);
     },
     download({ job }) {
       return `${this.root()}opinion/batches/${encodeURIComponent(job)}`;

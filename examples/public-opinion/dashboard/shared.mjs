@@ -27,8 +27,7 @@ export default {
     },
     open(page) {
       const path = this.address(page);
-      const base = this.$router.options.history.base;
-      this.$router.push(path.startsWith(base) ? path.slice(base.length) : path);
+      this.$router.push(path.slice(path.lastIndexOf('/')));
     },
     setLocale(locale) {
       this.locale = locale;

@@ -16,7 +16,7 @@ if (msg.res) {
   return [null, { ...msg, statusCode: 409, headers, payload: { ...problem, detail } }, null];
 }
 // Where files lie on this machine is nobody's business in a browser.
-const view = ({ result, ...job }) => job;
+const view = (job) => ({ ...job, result: undefined });
 if (msg.ask) {
   const jobs = Array.isArray(msg.payload) ? msg.payload.map(view) : undefined;
   const payload = { ask: msg.ask, request: msg.request, jobs };
