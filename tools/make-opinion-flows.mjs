@@ -162,7 +162,7 @@ const SERVERS = {
 };
 
 async function opinion(variant) {
-  const pages = ['overview', 'topics', 'batch'];
+  const pages = ['overview', 'topics', 'batch', 'briefing'];
   const info = read(variant.about);
   const flow = flowBuilder(variant.prefix, variant.label, info);
   const { node, config, ref } = flow;
@@ -217,7 +217,9 @@ async function opinion(variant) {
     const template = await page(name, pages);
     flow.nodes.find(({ id }) => id === ref(`ui-${name}`)).format = template;
   }
+  alerts(flow);
   files(flow);
+  briefings(flow);
   groups(flow);
   return flow.nodes;
 }
@@ -260,6 +262,7 @@ function dashboard({ config, ref, node }, pages) {
     overview: ['Public opinion · 舆情监测', 'opinion', 'chart-areaspline'],
     topics: ['Topics · 主题', 'opinion-topics', 'tag-multiple'],
     batch: ['Batch analysis · 批量分析', 'opinion-batch', 'file-table-outline'],
+    briefing: ['Briefing · 简报', 'opinion-briefing', 'newspaper-variant-outline'],
   };
   for (const [index, name] of pages.entries()) {
     const [title, path, icon] = titles[name];
@@ -393,7 +396,14 @@ function inputs({ node, ref }) {
     },
     ['16'],
   );
-  node('16', 'function', [500, 300], func('replay', read('functions/replay.js')), ['20']);
+  node(
+    '16',
+    'function',
+    [500, 300],
+    func('replay', read('functions/replay.js'), { outputs: 2 }),
+    ['20'],
+    ['40'],
+  );
   node(
     '20',
     'function',
@@ -465,11 +475,22 @@ function pipeline({ node, ref }) {
   };
   node('21', 'emotion-buffer', [150, 460], buffer, ['26'], ['23']);
   const topics = { version: 1, name: '', property: 'posts', propertyType: 'msg', rules: [] };
-  node('26', 'emotion-topic', [300, 460], topics, ['30'], ['28']);
+  node('26', 'emotion-topic', [300, 460], topics, ['25'], ['28']);
+  const duplicates = {
+    version: 1,
+    name: '',
+    property: 'posts',
+    propertyType: 'msg',
+    threshold: 0.7,
+    window: 24,
+    maxGroups: 20000,
+    weight: 'all',
+  };
+  node('25', 'emotion-duplicate', [450, 420], duplicates, ['30']);
   const texts = 'msg.payload = msg.posts.map(({ text }) => text);\nreturn msg;\n';
-  node('30', 'function', [450, 460], func('texts', texts), ['31']);
+  node('30', 'function', [600, 420], func('texts', texts), ['31']);
   const preprocess = preprocessSettings(ref);
-  node('31', 'emotion-preprocess-text', [600, 460], preprocess, ['32']);
+  node('31', 'emotion-preprocess-text', [600, 480], preprocess, ['32']);
   node('32', 'function', [760, 460], func('words', read('functions/words.js')), ['33']);
   const infer = inferSettings(ref);
   node('33', 'emotion-infer', [900, 460], infer, ['50']);
@@ -517,7 +538,7 @@ function database(flow, sql, driver) {
     'function',
     [440, 640],
     func('stored', read('functions/stored.js'), { outputs: 2 }),
-    ['54'],
+    ['54', '40'],
     ['21'],
   );
   const daily = {
@@ -537,7 +558,22 @@ function database(flow, sql, driver) {
   node('60', 'link in', [635, 640], { name: 'database', links: [] }, ['61']);
   node('61', 'function', [760, 640], driver, ['62']);
   node('62', 'link out', [885, 640], { name: 'answer', mode: 'return', links: [] });
-  const scope = ['20', '21', '26', '29', '35', '50', '53', '72', '76'].map(ref);
+  const scope = [
+    '20',
+    '21',
+    '26',
+    '29',
+    '35',
+    '25',
+    '40',
+    '43',
+    '50',
+    '53',
+    '72',
+    '76',
+    '92',
+    '93',
+  ].map(ref);
   node('58', 'catch', [1050, 600], { name: 'refused or failed', scope, uncaught: false }, ['27']);
   const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
   node('27', 'function', [1050, 640], sift, ['73'], ['59'], ['21'], ['22']);
@@ -573,8 +609,8 @@ function questions(flow, pages, dialect) {
   const ask = func('ask', `${dialect}\n${read('functions/ask.js')}`, { outputs: 2 });
   node('70', 'function', [310, 820], ask, ['71'], ['26']);
   node('71', 'link call', [450, 820], databaseCall(flow), ['72']);
-  const answer = func('answer', read('functions/answer.js'), { outputs: 2 });
-  node('72', 'function', [590, 820], answer, ['73'], ['26']);
+  const answer = func('answer', read('functions/answer.js'), { outputs: 3 });
+  node('72', 'function', [590, 820], answer, ['73'], ['26'], ['91']);
   const stored = {
     name: 'to be stored?',
     property: 'query',
@@ -592,13 +628,23 @@ function questions(flow, pages, dialect) {
     rules: [
       { t: 'regex', v: 'Topic$|^topics$', vt: 'str', case: false },
       { t: 'regex', v: '^(jobs|cancel|resume|remove)$', vt: 'str', case: false },
+      { t: 'eq', v: 'briefing', vt: 'str' },
       { t: 'else' },
     ],
     checkall: 'false',
     repair: false,
-    outputs: 3,
+    outputs: 4,
   };
-  node('73', 'switch', [750, 820], byPage, ['ui-topics'], ['ui-batch'], ['ui-overview']);
+  node(
+    '73',
+    'switch',
+    [750, 820],
+    byPage,
+    ['ui-topics'],
+    ['ui-batch'],
+    ['ui-briefing'],
+    ['ui-overview'],
+  );
   const news = func('something new', read('functions/changed.js'));
   node('54', 'function', [750, 760], news, ['ui-overview']);
   for (const [index, name] of pages.entries()) {
@@ -670,11 +716,114 @@ function files({ node, ref }) {
   node('7c', 'file in', [890, 1060], file, ['7b']);
 }
 
+/** More negative posts, or more posts, than usual: into the database, onto the pages, out by MQTT. */
+function alerts(flow) {
+  const { node, ref } = flow;
+  const settings = {
+    version: 1,
+    name: '',
+    property: 'posts',
+    propertyType: 'msg',
+    by: 'channel',
+    watchShare: true,
+    watchVolume: true,
+    angry: true,
+    sad: true,
+    fear: true,
+    disgust: true,
+    surprise: false,
+    sensitivity: 'medium',
+    method: 'cusum',
+    interval: 300,
+    lateness: 20,
+    minVolume: 8,
+    confirm: 2,
+    coolDown: 30,
+    timeZone: '',
+    quiet: false,
+    quietFrom: '22:00',
+    quietTo: '07:00',
+    exceptCritical: true,
+    format: 'alert',
+    locale: 'zh',
+  };
+  node('40', 'emotion-alert', [160, 1180], settings, ['41'], []);
+  const sql = func('alert → SQL', read('functions/alert-rows.js'), { outputs: 2 });
+  node('41', 'function', [320, 1180], sql, ['42'], ['44']);
+  node('42', 'link call', [470, 1160], databaseCall(flow), ['43']);
+  node('43', 'function', [610, 1160], func('stored?', read('functions/alert-stored.js')), ['54']);
+  node('44', 'mqtt out', [480, 1220], publisher(ref, 'opinion/alerts/<topic>'));
+}
+
+const publisher = (ref, name) => ({
+  name,
+  topic: '',
+  qos: '1',
+  retain: '',
+  respTopic: '',
+  contentType: '',
+  userProps: '',
+  correl: '',
+  expiry: '',
+  broker: ref('c2'),
+});
+
+/** A briefing when a page asks, and of each day in the morning. */
+function briefings({ node, ref }) {
+  const daily = {
+    name: 'every morning at 7',
+    props: [{ p: 'payload' }],
+    repeat: '',
+    crontab: '00 07 * * *',
+    once: false,
+    onceDelay: 0.1,
+    topic: '',
+    payload: '{"ask":"briefing","daily":true,"locale":"zh"}',
+    payloadType: 'json',
+  };
+  node('90', 'inject', [170, 1320], daily, ['70']);
+  const language = {
+    name: 'language',
+    property: 'locale',
+    propertyType: 'msg',
+    rules: [{ t: 'eq', v: 'zh', vt: 'str' }, { t: 'else' }],
+    checkall: 'false',
+    repair: false,
+    outputs: 2,
+  };
+  node('91', 'switch', [340, 1320], language, ['92'], ['93']);
+  const settings = (locale) => ({
+    version: 1,
+    name: locale,
+    property: 'payload',
+    propertyType: 'msg',
+    before: 'before',
+    beforeType: 'msg',
+    format: 'all',
+    locale,
+    title: '',
+    angry: true,
+    sad: true,
+    fear: true,
+    disgust: true,
+    surprise: false,
+    words: 20,
+    examples: 3,
+    sources: 10,
+    timeZone: '',
+  });
+  node('92', 'emotion-briefing', [490, 1300], settings('zh'), ['94']);
+  node('93', 'emotion-briefing', [490, 1340], settings('en'), ['94']);
+  const send = func('send', read('functions/briefing.js'), { outputs: 2 });
+  node('94', 'function', [640, 1320], send, ['ui-briefing'], ['95']);
+  node('95', 'mqtt out', [820, 1340], publisher(ref, 'opinion/briefing/<language>'));
+}
+
 function groups({ group, nodes, ref }) {
   const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '22'];
   const there = inputs.filter((name) => nodes.some(({ id }) => id === ref(name)));
   group('g1', 'Posts come in  ·  帖子进入', there, '#a4c2f4');
-  const model = ['21', '23', '26', '30', '31', '32', '33', '34', '35', '50'];
+  const model = ['21', '23', '25', '26', '30', '31', '32', '33', '34', '35', '50'];
   group('g2', 'Topics and the model  ·  主题与模型', model, '#b6d7a8');
   const store = ['51', '52', '53', '55', '56', '57', '29', '60', '61', '62', '58', '27', '59'];
   group('g3', 'The database  ·  数据库', store, '#ffe599');
@@ -689,10 +838,14 @@ function groups({ group, nodes, ref }) {
     'ui-overview',
     'ui-topics',
     'ui-batch',
+    'ui-briefing',
     'ui-style',
   ];
   group('g4', 'The dashboard  ·  仪表板', pages, '#d5a6bd');
   const files = ['74', '7f', '75', '76', '77', '78', '79', '7a', '7b', '7c', '7d'];
+  group('g6', 'Alerts  ·  预警', ['40', '41', '42', '43', '44'], '#f9cb9c');
+  const briefing = ['90', '91', '92', '93', '94', '95'];
+  group('g7', 'Briefings  ·  简报', briefing, '#a2c4c9');
   group('g5', 'Files of texts  ·  批量分析', files, '#b4a7d6');
 }
 

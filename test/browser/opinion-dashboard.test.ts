@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { MqttClient } from 'mqtt';
 import type { Browser, Page } from 'puppeteer-core';
@@ -37,7 +39,7 @@ describe('the public-opinion dashboard', function () {
   async function open(size?: { width: number; height: number }, path = 'opinion') {
     const opened = await openPage(browser, size);
     await opened.page.goto(`${nodeRed.url}/dashboard/${path}`);
-    await opened.page.waitForSelector(path === 'opinion' ? '.op-timeline' : '.op-card');
+    await opened.page.waitForSelector(path === 'opinion' ? '.op-timeline' : '.op-head');
     return opened;
   }
 
@@ -185,6 +187,41 @@ describe('the public-opinion dashboard', function () {
     await page.click('tbody tr:last-child [data-op=delete]');
     await page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${before}`);
     expect(database.count(matched)).to.equal(0);
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('analyses a file: column, progress, download', async () => {
+    const { page, problems } = await open(undefined, 'opinion-batch');
+    const file = join(nodeRed.userDir, 'texts.csv');
+    const lines = Array.from({ length: 300 }, (_, index) => `${index},"so happy, ${index}"`);
+    await writeFile(file, `number,说\n${lines.join('\n')}\n`);
+    const input = (await page.$('[data-op=file]')) as unknown as {
+      uploadFile(path: string): Promise<void>;
+    };
+    await input.uploadFile(file);
+    await page.waitForSelector('[data-op=start]');
+    expect((await texts(page, '.op-preview tbody tr')).length).to.be.above(0);
+    await page.select('[data-op=column]', '说');
+    await page.click('[data-op=start]');
+    await page.waitForSelector('.op-job[data-state=done]', { timeout: 60_000 });
+    expect(await figures(page, '[data-op=rows]', 'rows')).to.deep.equal([300]);
+    await keepScreenshot(page, 'opinion-batch');
+    const href = await page.$eval('[data-op=download]', (link) => (link as unknown as { href: string }).href); // prettier-ignore
+    const result = await (await fetch(href)).text();
+    expect(result.trim().split('\n')).to.have.length(301);
+    expect(result).to.match(/number,说,emotion,/);
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('writes a briefing, in which a post is text', async () => {
+    const { page, problems } = await open(undefined, 'opinion-briefing');
+    await page.waitForSelector('.op-segments');
+    await page.click('[data-period=week]');
+    await page.waitForSelector('.op-briefing', { timeout: 60_000 });
+    const html = await page.$eval('.op-briefing', (frame) => (frame as unknown as { srcdoc: string }).srcdoc); // prettier-ignore
+    expect(html).to.contain(String(database.count()));
+    expect(html).not.to.match(/<img|<script/);
+    await keepScreenshot(page, 'opinion-briefing');
     expect(problems).to.deep.equal([]);
   });
 

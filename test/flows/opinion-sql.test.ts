@@ -139,6 +139,7 @@ describe('the SQL of the public-opinion flows', function () {
       );
   });
   after(async () => {
+    pool.on('error', () => undefined);
     await pool.end();
     database.close();
     await server.stop();

@@ -12,48 +12,55 @@ const run = promisify(execFile);
 
 /** A PostgreSQL of the test's own: another port, a folder in /tmp, gone afterwards. */
 export class PostgreSQL {
+  private server: ChildProcess | undefined;
+
   private constructor(
-    readonly url: string,
-    private readonly server: ChildProcess,
+    private readonly port: number,
     private readonly folder: string,
+    private readonly user: { uid: number; gid: number } | undefined,
   ) {}
 
   static async start(): Promise<PostgreSQL> {
     const folder = await mkdtemp(join(tmpdir(), 'emotion-postgresql-'));
     const user = unprivileged();
     if (user) await chown(folder, user.uid, user.gid);
-    const bin = binaries();
-    const options = { cwd: folder, ...user };
     await run(
-      join(bin, 'initdb'),
+      join(binaries(), 'initdb'),
       ['-D', folder, '-A', 'trust', '-U', 'opinion', '-E', 'UTF8', '--locale=C', '--no-sync'],
-      options,
+      { cwd: folder, ...user },
     );
-    const port = await freePort();
+    const postgresql = new PostgreSQL(await freePort(), folder, user);
+    await postgresql.startAgain();
+    return postgresql;
+  }
+
+  get url(): string {
+    return `postgres://opinion@127.0.0.1:${this.port}/postgres`;
+  }
+
+  /** Starts it on the same port with what it holds. */
+  async startAgain(): Promise<void> {
+    const { folder } = this;
     const settings = [
       'listen_addresses=127.0.0.1',
       `unix_socket_directories=${folder}`,
       'fsync=off',
     ];
     const server = spawn(
-      join(bin, 'postgres'),
-      ['-D', folder, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-      { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
+      join(binaries(), 'postgres'),
+      ['-D', folder, '-p', String(this.port), ...settings.flatMap((setting) => ['-c', setting])],
+      { cwd: folder, ...this.user, stdio: ['ignore', 'ignore', 'pipe'] },
     );
+    this.server = server;
     let log = '';
     server.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    const postgresql = new PostgreSQL(
-      `postgres://opinion@127.0.0.1:${port}/postgres`,
-      server,
-      folder,
-    );
     const until = Date.now() + 60_000;
     for (;;) {
-      const ready = await postgresql.rows('SELECT 1').then(
+      const ready = await this.rows('SELECT 1').then(
         () => true,
         () => false,
       );
-      if (ready) return postgresql;
+      if (ready) return;
       if (Date.now() > until || server.exitCode !== null) throw new Error(`no PostgreSQL\n${log}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -73,13 +80,18 @@ export class PostgreSQL {
     return Number((await this.rows(sql, ...params))[0]!['n']);
   }
 
-  async stop(): Promise<void> {
-    const exit = this.server.exitCode === null ? once(this.server, 'exit') : [];
-    // Polite first: it waits until all have hung up.
-    this.server.kill('SIGTERM');
-    const impatient = setTimeout(() => this.server.kill('SIGINT'), 5_000);
+  /** As an administrator stops it: who is connected is told so. */
+  async pause(): Promise<void> {
+    const { server } = this;
+    this.server = undefined;
+    if (!server || server.exitCode !== null) return;
+    const exit = once(server, 'exit');
+    server.kill('SIGINT');
     await exit;
-    clearTimeout(impatient);
+  }
+
+  async stop(): Promise<void> {
+    await this.pause();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

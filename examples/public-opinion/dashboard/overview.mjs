@@ -481,8 +481,8 @@ export default {
       return `${topic ? this.topicName(topic) : this.t('topic.all')}: ${this.t(`alert.${kind}`)}`;
     },
     alertText({ kind, value, baseline, time }) {
-      const show = (number) =>
-        kind === 'volume' ? this.amount(Math.round(number)) : this.percent(number);
+      const rate = (number) => this.t('a-minute', this.amount(Math.round(number * 10) / 10));
+      const show = (number) => (kind === 'volume' ? rate(number) : this.percent(number));
       return `${this.when(time)} · ${this.t('against', show(value), show(baseline))}`;
     },
     showAlert({ topic, time }) {
@@ -577,6 +577,7 @@ export default {
       sample: 'Of the newest {0} posts at most',
       acknowledge: 'Done: looked at',
       against: '{0}, usually {1}',
+      'a-minute': '{0} a minute',
       'alert.negative-share': 'more negative than usual',
       'alert.volume': 'more posts than usual',
     },
@@ -635,6 +636,7 @@ export default {
       sample: '取最新的至多 {0} 条帖子',
       acknowledge: '标记为已查看',
       against: '{0}，平时 {1}',
+      'a-minute': '每分钟 {0} 条',
       'alert.negative-share': '负面情绪高于平时',
       'alert.volume': '声量高于平时',
     },

@@ -1,5 +1,5 @@
 // Rows → what the page draws. It goes to the browser that asked, to no other. Output 2: at the start, the
-// stored rules for the node that matches them.
+// stored rules for the node that matches them. Output 3: posts for a briefing.
 const CLASSES = ['neutral', 'happy', 'sad', 'angry', 'fear', 'disgust', 'surprise', 'uncertain'];
 const reply = (payload) => ({
   topic: msg.ask,
@@ -9,7 +9,7 @@ const reply = (payload) => ({
 
 if (msg.error) {
   node.error(msg.error.message, { ask: msg.ask });
-  return [reply({ error: msg.error.message }), null];
+  return [reply({ error: msg.error.message }), null, null];
 }
 const json = (value) => (typeof value === 'string' ? JSON.parse(value) : value);
 const post = (row) => ({ ...row, words: json(row.words) });
@@ -131,5 +131,10 @@ const ANSWERS = {
   deleteTopic: topics,
   acknowledge: () => ({}),
 };
-if (msg.ask === 'load') return [null, { action: 'replace', payload: msg.payload[0] }];
-return [reply(ANSWERS[msg.ask]()), null];
+if (msg.ask === 'load') return [null, { action: 'replace', payload: msg.payload[0] }, null];
+if (msg.ask === 'briefing') {
+  const [payload, before] = msg.payload;
+  const { ask, request, _client } = msg;
+  return [null, null, { ask, request, _client, payload, before, ...msg.info }];
+}
+return [reply(ANSWERS[msg.ask]()), null, null];

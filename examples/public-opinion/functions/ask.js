@@ -19,6 +19,8 @@ const BASELINE = 14 * DAY;
 const PAGE = 50;
 /** Words are counted in so many of the newest posts. */
 const SAMPLE = 3_000;
+/** A briefing reads so many of the newest posts. */
+const BRIEFED = 20_000;
 
 const { ask, filter = {} } = msg.payload ?? {};
 const text = (value) =>
@@ -154,6 +156,21 @@ const QUESTIONS = {
           PAGE,
           time !== undefined && id && { time, id },
         ),
+      ],
+    };
+  },
+  briefing: () => {
+    const { from: begin, to: end, locale, daily } = msg.payload;
+    const day = Math.floor(Date.now() / DAY) * DAY;
+    const [first, last] = [number(begin) ?? day - DAY, number(end) ?? day];
+    if (!(last > first && last - first <= 31 * DAY)) return undefined;
+    const columns = `posts.id, source, author, url, text, posts.time, label, score, uncertain, weight,
+      duplicate_group`;
+    return {
+      info: { locale: locale === 'en' ? 'en' : 'zh', daily: daily === true },
+      query: [
+        posts(columns, first, last, BRIEFED),
+        posts(columns, 2 * first - last, first, BRIEFED),
       ],
     };
   },

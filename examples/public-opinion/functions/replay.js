@@ -11,11 +11,13 @@ const posts = msg.payload
   .map((line) => JSON.parse(line))
   .sort((a, b) => a.minute - b.minute);
 const start = Date.now() - DAY * 60_000;
+// The day is over before it begins again: what judges posts in the order of time forgets the last one.
+node.send([null, { reset: true }]);
 const send = (from, to) => {
   const part = posts
     .slice(from, to)
     .map(({ minute, ...post }) => ({ ...post, time: start + Math.round(minute * 60_000) }));
-  if (part.length > 0) node.send({ topic: 'opinion/feed/post', payload: part });
+  if (part.length > 0) node.send([{ topic: 'opinion/feed/post', payload: part }, null]);
   node.status({
     fill: to < posts.length ? 'blue' : 'grey',
     shape: 'dot',

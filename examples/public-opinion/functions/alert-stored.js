@@ -1,0 +1,6 @@
+// The pages look again.
+if (msg.error) {
+  node.error(msg.error.message, { code: msg.error.code });
+  return null;
+}
+return { posts: [{}] };
