@@ -77,7 +77,7 @@ def manifest(name: str, path: Path, precision: str, temperature: float) -> dict:
     return {
         "schema": 1,
         "id": name,
-        "version": "1.0.0",
+        "version": "1.1.0",
         "title": TITLES[name],
         "modality": "video",
         "architecture": "cnn-lstm" if flexible else "3dcnn-lstm",
