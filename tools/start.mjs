@@ -53,6 +53,7 @@ module.exports = {
       '/emotion/video': 100_000_000,
       '/opinion': 10_000_000,
       '/opinion/batches': 200_000_000,
+      '/opinion/batches': 200_000_000,
     },
     requestsPerMinute: 0, // of one client; set it before others can reach this port
   },

@@ -25,6 +25,7 @@ export const GUARD_DEFAULTS: GuardOptions = {
     '/emotion/audio': 50_000_000,
     '/emotion/video': 100_000_000,
     '/opinion': 10_000_000,
+    '/opinion/batches': 200_000_000,
   },
   maxBytesTogether: 500_000_000,
   requestsPerMinute: 0,
