@@ -237,6 +237,18 @@ describe('joining by time', () => {
     expect(many.events.map(({ stream }) => stream)).to.deep.equal(['stream 0', 'stream 1']);
   });
 
+  it('keeps 1,000 steps open and answers the oldest for each one more, none twice', () => {
+    const { events, aligner, add } = setUp({ maxOpen: 1000, waitMs: 1e9 });
+    for (let second = 0; second < 1500; second += 1) {
+      add('audio', second * 1000, second * 1000 + 1000);
+      expect(aligner.openEvents).to.be.at.most(1000);
+    }
+    aligner.flush();
+    const causes = events.map(({ cause }) => cause);
+    expect(causes.filter((cause) => cause === 'evicted')).to.have.length(500);
+    expect(new Set(events.map(({ startMs }) => startMs)).size).to.equal(1500);
+  });
+
   it('refuses settings that make no sense', () => {
     expect(() => setUp({ stepMs: 0 })).to.throw(RangeError, '"stepMs" must be above 0, got 0');
     expect(() => setUp({ minOverlap: 0.7 })).to.throw(RangeError, '"minOverlap"');

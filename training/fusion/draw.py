@@ -70,23 +70,12 @@ class Events:
         present = np.tile(np.array(subset), (len(self.joint), 1))
         return Events(self.scores, present, self.joint)
 
-    def lines(self) -> str:
-        rows = []
-        for scores, present in zip(self.scores, self.present, strict=True):
-            rows.append(
-                json.dumps(
-                    {
-                        m: {
-                            e: float(s)
-                            for e, s in zip(EMOTIONS, scores[k], strict=True)
-                            if not np.isnan(s)
-                        }
-                        for k, m in enumerate(MODALITIES)
-                        if present[k]
-                    }
-                )
-            )
-        return "\n".join(rows) + "\n"
+    def bytes(self) -> bytes:
+        """As events.mjs reads them: float32 `[n, 24]`, scores and flags."""
+        rows = np.concatenate(
+            [self.scores.reshape(-1, 3 * LABELS), self.present.astype(float)], axis=1
+        )
+        return rows.astype("<f4").tobytes()
 
 
 def draw(
@@ -134,12 +123,8 @@ def features(events: Events) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fused(events: Events, settings: dict) -> np.ndarray:
     """Scores `[n, 7]` of a method of the node, from the suite's own code; for `settings` see fuse.mjs."""
-    answer = _node("fuse.mjs", [json.dumps(settings)], events).decode()
-    out = np.zeros((len(events.joint), LABELS))
-    for row, line in enumerate(answer.splitlines()):
-        for emotion, score in json.loads(line)["scores"].items():
-            out[row, EMOTIONS.index(emotion)] = score
-    return out
+    raw = np.frombuffer(_node("fuse.mjs", [json.dumps(settings)], events), dtype="<f4")
+    return raw.reshape(-1, LABELS).astype(float)
 
 
 def in_every_subset(events: Events) -> Events:
@@ -150,7 +135,7 @@ def in_every_subset(events: Events) -> Events:
 def _node(script: str, arguments: list[str], events: Events) -> bytes:
     done = subprocess.run(
         ["node", str(FOLDER / script), *arguments],
-        input=events.lines().encode(),
+        input=events.bytes(),
         capture_output=True,
         check=False,
         cwd=ROOT,

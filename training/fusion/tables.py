@@ -207,10 +207,15 @@ def digest(files: list[Path]) -> str:
     return sha.hexdigest()
 
 
-def graph_of(model: Path) -> Path:
-    """The file of a model folder that is run by default."""
-    files = yaml.safe_load((model / "model.yaml").read_text(encoding="utf-8"))["files"]
-    return model / files[files["default"]]["path"]
+def digest_of_model(model: Path) -> str:
+    """Of what decides a model's answers: the file that is run by default, and how it is read."""
+    manifest = yaml.safe_load((model / "model.yaml").read_text(encoding="utf-8"))
+    files = manifest["files"]
+    read = {
+        k: v for k, v in manifest.items() if k not in ("metrics", "title", "version")
+    }
+    stated = hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
+    return f"{digest([model / files[files['default']]['path']])} {stated}"
 
 
 @dataclass(frozen=True)
@@ -239,9 +244,9 @@ def tables(sources: Sources, folder: Path) -> dict[str, Table]:
         r / "test.npz" for name in heard for f in speech.outputs(name) for r in f
     ]
     made_of = {
-        "text": digest([graph_of(sources.text)]),
+        "text": digest_of_model(sources.text),
         "audio": f"{digest(outputs)} {speech.share}",
-        "video": digest([graph_of(sources.video)]),
+        "video": digest_of_model(sources.video),
     }
     makers = {
         "text": lambda: text_table(sources.data, sources.text),

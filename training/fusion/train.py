@@ -72,7 +72,7 @@ FOLDS = 3
 TEST_SPEAKERS = 0.4
 #: Draws of the training events, each of which shows another subset of the modalities, and of the
 #: development events.
-DRAWS = 3
+DRAWS = 2
 #: Share of the training events that keep all modalities.
 WHOLE = 0.3
 EPOCHS = 12
