@@ -87,7 +87,7 @@ describe('the documentation', () => {
 
   it('names no error code that there is not', () => {
     const known = new Set<string>(Object.keys(ERROR_CODES));
-    const ofFlows = /'((?:request|input|queue)\.[a-z-]+)'/g;
+    const ofFlows = /'((?:request|input|queue|batch)\.[a-z-]+)'/g;
     for (const file of readdirSync(join(root, 'examples/flows'))) {
       const text = read(join('examples/flows', file));
       for (const [, code] of text.matchAll(ofFlows)) known.add(code!);
