@@ -8,8 +8,11 @@ import { FrontEnd, type FrontEndOptions } from '../lib/audio/log-mel';
 import { AudioPreparer } from '../lib/audio/prepare';
 import { loadSilero, SileroScorer } from '../lib/audio/silero';
 import { decodeWhole } from '../lib/media/decode';
+import type { Manifest } from '../lib/models/manifest';
 import { loadModel } from '../lib/models/model';
 import { shippedModels } from '../lib/models/package-root';
+import { AudioPool } from '../lib/workers/audio-pool';
+import { loopGap } from './loop-gap';
 import { figure, median, type BenchRow, type RowGroup } from './row';
 
 const SECONDS = 30;
@@ -24,10 +27,14 @@ function makeFile(folder: string): string {
 }
 
 /** As the shipped network wants it. */
-async function shipped(): Promise<{ front: AudioPreparer; frontEnd: FrontEnd }> {
+async function shipped(): Promise<{
+  manifest: Manifest;
+  front: AudioPreparer;
+  frontEnd: FrontEnd;
+}> {
   const { manifest } = await loadModel(join(shippedModels(), 'speech-crnn'));
   const front = new AudioPreparer(manifest);
-  return { front, frontEnd: new FrontEnd(front.frontEnd) };
+  return { manifest, front, frontEnd: new FrontEnd(front.frontEnd) };
 }
 
 /** File → windows of 128 × 64, on one core, as seconds of sound a second. */
@@ -77,6 +84,38 @@ export const audio: RowGroup = {
           'ms/s': figure(ms / SECONDS),
           ratio: figure(ms / whole),
         },
+      }));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+const FILES = 10;
+
+/** How long Node-RED's event loop would be held up while files are decoded and prepared. */
+export const audioLoop: RowGroup = {
+  id: 'audio-loop',
+  title: `event-loop gap in ms, ${FILES} files of ${SECONDS} s in flight`,
+  async measure(): Promise<BenchRow[]> {
+    const folder = mkdtempSync(join(tmpdir(), 'emotion-bench-'));
+    const pool = new AudioPool();
+    try {
+      const path = makeFile(folder);
+      const { manifest } = await shipped();
+      const front = await pool.open(manifest);
+      const all = () =>
+        Promise.all(Array.from({ length: FILES }, () => front.prepare({ kind: 'file', path })));
+      await all();
+      const gap = await loopGap(all);
+      const idle = await loopGap(() => new Promise((resolve) => setTimeout(resolve, 1_000)));
+      await front.close();
+      return [
+        { name: 'ten files, decoded and prepared', gap },
+        { name: 'nothing at all, for 1 s', gap: idle },
+      ].map(({ name, gap: { p99, max, probeMax } }) => ({
+        name,
+        columns: { p99: figure(p99), max: figure(max), 'max by own probe': figure(probeMax) },
       }));
     } finally {
       rmSync(folder, { recursive: true, force: true });

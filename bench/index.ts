@@ -3,7 +3,7 @@
  * rows is one file; add it to GROUPS.
  */
 import { cpus } from 'node:os';
-import { audio } from './audio';
+import { audio, audioLoop } from './audio';
 import { cache } from './cache';
 import { eventLoop } from './event-loop';
 import { films } from './film';
@@ -24,6 +24,7 @@ const GROUPS: readonly RowGroup[] = [
   faces,
   films,
   audio,
+  audioLoop,
 ];
 
 function table(title: string, rows: readonly BenchRow[]): string {
