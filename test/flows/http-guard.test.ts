@@ -98,7 +98,7 @@ describe('whoever asks the flows over HTTP', function () {
         files: {
           'settings.js': settingsFile(`
             httpNodeAuth: apiKey('${KEY}'),
-            emotionHttp: { requestsPerMinute: 6, burst: 12, size: 5 },`),
+            emotionHttp: { requestsPerMinute: 6, burst: 60, size: 5 },`),
         },
       });
     });
