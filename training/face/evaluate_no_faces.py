@@ -26,7 +26,8 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 def files(places: list[Path]) -> list[Path]:
     """The pictures among files and in folders, in the order of their paths."""
     found = [p for place in places for p in ([place] if place.is_file() else place.rglob("*"))]
-    return sorted({p for p in found if p.suffix.lower() in SUFFIXES and p.is_file()})
+    # Resolved, so that a link to a picture is not another one.
+    return sorted({p.resolve() for p in found if p.suffix.lower() in SUFFIXES and p.is_file()})
 
 
 def cuts(paths: list[Path], count: int, seed: int = 1) -> Iterator[tuple[str, Image.Image]]:
