@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 import { expect } from 'chai';
 import { ERROR_CODES } from '../../lib/emotion/error';
 import { EMOTION_NAMES, EMOTIONS } from '../../lib/emotion/labels';
@@ -43,6 +44,13 @@ describe('catalogues', () => {
         for (const [key, text] of english) {
           expect(variables(chinese.get(key) ?? ''), key).to.deep.equal(variables(text));
         }
+      });
+
+      it('has a page whose script can be read', () => {
+        const scripts = read(node, `${node}.html`).matchAll(
+          /<script type="text\/javascript">(.*?)<\/script>/gs,
+        );
+        for (const [, script = ''] of scripts) expect(() => new Script(script)).not.to.throw();
       });
 
       it('has every text that the editor asks for, and no other', () => {
