@@ -93,7 +93,7 @@ async function words(folder: string, file: string): Promise<string[]> {
 }
 
 /** Token ids of the rows that the flow's own front end makes of the texts. */
-async function rowsOf(
+export async function rowsOf(
   model: Awaited<ReturnType<typeof benchModel>>,
   texts: readonly string[],
 ): Promise<number[][]> {

@@ -9,6 +9,7 @@ import { eventLoop } from './event-loop';
 import { films } from './film';
 import { flow } from './flow';
 import { fallbackText, fusion } from './fusion';
+import { opinion } from './opinion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
 import { throughput } from './throughput';
@@ -25,6 +26,7 @@ const GROUPS: readonly RowGroup[] = [
   films,
   audio,
   audioLoop,
+  opinion,
 ];
 
 function table(title: string, rows: readonly BenchRow[]): string {

@@ -232,10 +232,10 @@ describe('the public-opinion dashboard', function () {
     expect(await texts(page, 'h1')).not.to.deep.equal(title);
     const background = () =>
       page.$eval('.op-card', (card) => {
-        const { getComputedStyle } = globalThis as unknown as {
+        const page = globalThis as unknown as {
           getComputedStyle(element: unknown): { backgroundColor: string };
         };
-        return getComputedStyle(card).backgroundColor;
+        return page.getComputedStyle(card).backgroundColor;
       });
     const light = await background();
     await page.click('[data-op=theme]');

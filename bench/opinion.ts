@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadModel } from '../lib/models/model';
+import { packageRoot } from '../lib/models/package-root';
+import { NodeRed } from '../test/flows/node-red';
+import { connect, OpinionDatabase, publish, type SentPost } from '../test/flows/opinion';
+import { BareSession } from './bare-session';
+import { rowsOf } from './flow';
+import { figure, median, type BenchRow, type RowGroup } from './row';
+
+const POSTS = Number(process.env['EMOTION_BENCH_POSTS'] ?? 6_000);
+const WARM_UP = 1_000;
+const BATCH = 32;
+const CONNECTIONS = 4;
+const MARKERS = 50;
+
+/**
+ * The example flow 10 from MQTT to SQLite, all posts that fit through, beside a bare session that gets
+ * the same texts, tokenised beforehand, in batches of 32; then how long a post takes at a third of that.
+ */
+export const opinion: RowGroup = {
+  id: 'opinion',
+  title: `public opinion, ${POSTS} posts, MQTT QoS 1 → SQLite`,
+  async measure(): Promise<BenchRow[]> {
+    const rows: BenchRow[] = [];
+    for (const id of ['text-bilstm', 'text-zh-bert']) rows.push(...(await measure(id)));
+    return rows;
+  },
+};
+
+async function measure(id: string): Promise<BenchRow[]> {
+  const model = await loadModel(join(packageRoot(), 'models', id));
+  const lines = feed().filter((text) => id !== 'text-zh-bert' || /\p{Script=Han}/u.test(text));
+  const texts = (count: number, what: string) =>
+    Array.from({ length: count }, (_, index) => `${lines[index % lines.length]} ${what}${index}`);
+
+  const bare = await BareSession.create(model);
+  const tokens = await rowsOf(model, texts(POSTS, 'p'));
+  const limit = async (): Promise<number> => {
+    const from = performance.now();
+    for (let at = 0; at < tokens.length; at += BATCH) await bare.run(tokens.slice(at, at + BATCH));
+    return (1_000 * POSTS) / (performance.now() - from);
+  };
+  const limits = [await limit(), await limit()];
+
+  const nodeRed = await NodeRed.start({ models: {} });
+  const { flows } = await nodeRed.flows();
+  const own = flows.map((node) => {
+    const { type, model } = node as { type: string; model?: string };
+    return type === 'emotion-model' && model === 'text-auto' ? { ...node, model: id } : node;
+  });
+  await nodeRed.deploy(own);
+  await nodeRed.ready();
+  const database = new OpinionDatabase(nodeRed);
+  try {
+    const clients = await Promise.all(
+      Array.from({ length: CONNECTIONS }, () => connect(nodeRed.mqttPort)),
+    );
+    const send = (posts: readonly SentPost[]) =>
+      Promise.all(
+        clients.map((client, index) =>
+          publish(
+            client,
+            posts.filter((_, at) => at % CONNECTIONS === index),
+          ),
+        ),
+      );
+    const log = () => nodeRed.log;
+    await send(texts(WARM_UP, 'w').map((text) => ({ text })));
+    await database.reaches(WARM_UP, log);
+
+    const from = performance.now();
+    await send(texts(POSTS, 'p').map((text) => ({ text })));
+    await database.reaches(WARM_UP + POSTS, log);
+    const rate = (1_000 * POSTS) / (performance.now() - from);
+
+    const times = await latencies(rate / 3, texts(MARKERS * 1_000, 'l'), clients[0]!, database);
+    await Promise.all(clients.map((client) => client.endAsync(true)));
+    limits.push(await limit());
+    const most = median(limits);
+    return [
+      { name: `${id}: bare session`, columns: { 'posts/s': figure(most), ratio: '1.00', 'p50 ms': '', 'p99 ms': '' } }, // prettier-ignore
+      {
+        name: `${id}: flow 10`,
+        columns: {
+          'posts/s': figure(rate),
+          ratio: (rate / most).toFixed(2),
+          'p50 ms': figure(times[Math.floor(times.length * 0.5)]!),
+          'p99 ms': figure(times[Math.floor(times.length * 0.99)]!),
+        },
+      },
+    ];
+  } finally {
+    database.close();
+    await nodeRed.stop();
+    await bare.release();
+  }
+}
+
+/** Milliseconds from publishing a post until it is in the database, while others come at a rate. */
+async function latencies(
+  rate: number,
+  texts: readonly string[],
+  client: Awaited<ReturnType<typeof connect>>,
+  database: OpinionDatabase,
+): Promise<number[]> {
+  const times: number[] = [];
+  let next = 0;
+  const load = setInterval(() => {
+    const part = texts.slice(next, next + Math.ceil(rate / 20)).map((text) => ({ text }));
+    next += part.length;
+    void publish(client, part);
+  }, 50);
+  for (let marker = 0; marker < MARKERS; marker += 1) {
+    const id = `marker ${marker}`;
+    const from = performance.now();
+    await publish(client, [{ id, text: `${texts[marker]} !` }]);
+    while (database.count('SELECT count(*) AS n FROM posts WHERE id = ?', id) === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    times.push(performance.now() - from);
+  }
+  clearInterval(load);
+  return times.sort((a, b) => a - b);
+}
+
+function feed(): string[] {
+  const path = join(packageRoot(), 'examples/public-opinion/feed.jsonl');
+  return readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { text: string }).text);
+}
