@@ -153,7 +153,7 @@ def cross_validate(
         torch.manual_seed(recipe["seed"] + k)
         model.head = type(model.head)(model.trunk.width, recipe["hidden"])
         kept = (sequence < 0) | (fold_of_sequence[sequence.clamp(min=0)] != k)
-        train_head(model, x[kept], y[kept], sequence[kept], recipe, max(1, recipe["epochs"] // 3))
+        train_head(model, x[kept], y[kept], sequence[kept], recipe, recipe["epochs"])
         test = torch.nonzero(fold_of_sequence == k)[:, 0]
         with torch.no_grad():
             logits, _ = model.head(own[source.triples[test]], model.trunk.classify)
