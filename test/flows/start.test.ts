@@ -31,6 +31,7 @@ describe('npm start', function () {
     const nodeRed = await NodeRed.start({ userDir });
     expect(nodeRed.log).to.match(/Editor +http:\/\/127\.0\.0\.1:\d+\/\n/);
     expect(nodeRed.log).to.match(/Try-it page +http:\/\/127\.0\.0\.1:\d+\/emotion\n/);
+    expect(nodeRed.log).to.match(/Dashboard +http:\/\/127\.0\.0\.1:\d+\/dashboard\/opinion\n/);
     expect(nodeRed.log).not.to.match(/\[error\]/);
     expect(await recognise(nodeRed.url, 'I am happy')).to.include({ label: 'happy' });
     const children = await nodeRed.children();
