@@ -367,6 +367,70 @@ describe('the editor', function () {
     });
   }
 
+  for (const language of Object.keys(WORDS)) {
+    it(`opens the dialogs of buffer and batch, in ${language}`, async () => {
+      const { page, problems } = await openEditor(language);
+      await page.evaluate(() => RED.workspaces.add());
+      await sleep(300);
+      const isShown = (selector: string) =>
+        page.$eval(selector, (element) => (element as unknown as { offsetHeight: number }).offsetHeight > 0); // prettier-ignore
+
+      const buffer = await dragIn(page, 'emotion-buffer', 200, 150);
+      await openDialog(page, buffer);
+      expect(await untranslated(page)).to.deep.equal([]);
+      const openTab = async (number: number, field: string) => {
+        for (let attempt = 0; attempt < 5 && !(await isShown(field)); attempt += 1) {
+          await click(page, `#emotion-buffer-tabs li:nth-child(${number}) a`);
+          await sleep(300);
+        }
+        expect(await isShown(field), field).to.equal(true);
+      };
+      await openTab(1, '#node-input-batchItems');
+      await keepScreenshot(page, `buffer-${language}`);
+      await openTab(2, '#node-input-folder');
+      expect(await isShown('#node-input-batchItems')).to.equal(false);
+      await openTab(3, '#node-input-mqtt');
+      expect(await isShown('#node-input-topic')).to.equal(false);
+      await click(page, '#node-input-mqtt');
+      await visible(page, '#node-input-topic');
+      await keepScreenshot(page, `buffer-mqtt-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+      const wrong = await page.evaluate((id) => {
+        const { mqtt, valid } = RED.nodes.node(id)!;
+        return { mqtt, valid };
+      }, buffer);
+      expect(wrong, 'neither broker nor topic').to.deep.equal({ mqtt: true, valid: false });
+
+      const fuse = await dragIn(page, 'emotion-fuse', 200, 250);
+      const attention = await page.evaluate((id) => {
+        const node = RED.nodes.node(id)!;
+        Object.assign(node, { method: 'attention' });
+        (RED as unknown as { editor: { validateNode(node: object): void } }).editor.validateNode(
+          node,
+        );
+        return (node.validationErrors ?? []).map(String);
+      }, fuse);
+      expect(attention).to.have.length(1);
+      expect(attention[0]).to.match(
+        language === 'zh-CN' ? /请为注意力方法选择模型/ : /Choose a model/,
+      );
+
+      const batch = await dragIn(page, 'emotion-batch', 450, 150);
+      await openDialog(page, batch);
+      expect(await untranslated(page)).to.deep.equal([]);
+      await keepScreenshot(page, `batch-${language}`);
+      await click(page, '#node-dialog-ok');
+      await sleep(500);
+      expect(await page.evaluate((id) => RED.nodes.node(id)!.valid, batch)).to.equal(true);
+      for (const type of ['emotion-buffer', 'emotion-batch']) {
+        const help = await page.evaluate((wanted) => RED.nodes.getNodeHelp(wanted), type);
+        expect(/[\u4e00-\u9fff]{4}/.test(help), type).to.equal(language === 'zh-CN');
+      }
+      expect(problems).to.deep.equal([]);
+    });
+  }
+
   it('marks what is wrong before it is deployed, and says why', async () => {
     const { page } = await openEditor('en-US');
     await page.evaluate(() => RED.workspaces.add());
