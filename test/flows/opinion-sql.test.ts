@@ -200,6 +200,45 @@ describe('the SQL of the public-opinion flows', function () {
     }
   });
 
+  it('keeps one row for each incident, which a page shows until somebody has looked at it', async () => {
+    const alert = {
+      incident: 'transit 1',
+      event: 'raised',
+      time: NOW - HOUR,
+      topic: "it's #1",
+      kind: 'negative-share',
+      severity: 'warning',
+      value: 0.75,
+      baseline: 0.25,
+      z: 6.5,
+      evidence: [{ id: 'post 1', text: "'quoted'" }],
+    };
+    for (const dialect of ['sqlite', 'postgresql'] as const) {
+      const { call } = functionNode(dialect, 'alert → SQL');
+      for (const change of [{}, { event: 'escalated', severity: 'critical' }]) {
+        const [stored, published] = call({ payload: { ...alert, ...change } }) as [
+          { query: Query[] },
+          { topic: string },
+        ];
+        expect(published.topic).to.equal("opinion/alerts/it's -1");
+        await runs[dialect](stored.query);
+      }
+      expect((call({ payload: { ...alert, event: 'recovered' } }) as unknown[])[0]).to.equal(null);
+      const shown = (await answer(dialect, { ask: 'overview' })) as { alerts: unknown[] };
+      expect(shown.alerts).to.have.length(1);
+      expect(shown.alerts[0]).to.deep.include({
+        id: 'transit 1',
+        severity: 'critical',
+        value: 0.75,
+        evidence: alert.evidence,
+        acknowledged: 0,
+      });
+      await answer(dialect, { ask: 'acknowledge', id: 'transit 1' });
+      const seen = (await answer(dialect, { ask: 'overview' })) as { alerts: unknown[] };
+      expect(seen.alerts[0]).to.include({ acknowledged: 1 });
+    }
+  });
+
   it('lets several write the same posts at the same time', async () => {
     const many = rows.map((row) => ({ ...row, id: `twice ${row.id}` }));
     const shuffled = (seed: number) =>
