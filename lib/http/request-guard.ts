@@ -117,14 +117,20 @@ export class RequestGuard {
   }
 
   /**
-   * Flows were stopped; what was let through to them will never be answered by them.
+   * Flows were stopped; what was let through to them will not be answered by them.
    *
    * @param stopped whether the flow behind a {@link routeKey} was among them
+   * @param graceMs time for what other nodes of the flow still answer
    */
-  abandon(stopped: (route: string) => boolean = () => true): void {
-    for (const { route, response } of [...this.#open]) {
-      if (!this.#heldResponses.has(response) && stopped(route)) sendProblem(response, redeployed);
-    }
+  abandon(stopped: (route: string) => boolean = () => true, graceMs = 0): void {
+    const lost = [...this.#open].filter(
+      ({ route, response }) => !this.#heldResponses.has(response) && stopped(route),
+    );
+    const answer = () => {
+      for (const { response } of lost) settle(response, redeployed);
+    };
+    if (graceMs === 0) answer();
+    else if (lost.length > 0) setTimeout(answer, graceMs).unref();
   }
 
   /** The flows run. */
@@ -158,7 +164,7 @@ export class RequestGuard {
     const { timeoutSeconds } = this.#options;
     const timer = setTimeout(() => {
       const detail = `No flow has answered within ${timeoutSeconds} seconds`;
-      sendProblem(open.response, { status: 504, code: 'request.timeout', detail });
+      settle(open.response, { status: 504, code: 'request.timeout', detail });
     }, timeoutSeconds * 1000);
     timer.unref();
     open.response.once('close', () => {
@@ -222,6 +228,19 @@ const tooLarge = (limit: number): Problem => ({
   code: 'input.too-large',
   detail: `The body may have ${limit} bytes`,
 });
+
+/** Answers in the place of a flow; what that one answers later is for nobody, and no error. */
+function settle(response: ServerResponse, problem: Problem): void {
+  if (!sendProblem(response, problem)) return;
+  const ignore = () => response;
+  Object.assign(response, {
+    setHeader: ignore,
+    removeHeader: ignore,
+    writeHead: ignore,
+    write: () => true,
+    end: ignore,
+  });
+}
 
 /**
  * Answers a request whose body has not been read. Closing at once would reset the connection, and

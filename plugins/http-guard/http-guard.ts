@@ -3,6 +3,9 @@ import type { NodeAPI, NodeAPISettingsWithData } from 'node-red';
 import { readGuardOptions } from '../../lib/http/guard-options';
 import { RequestGuard, routeKey } from '../../lib/http/request-guard';
 
+/** For what the other nodes of a flow still answer after one of them was deployed anew. */
+const GRACE_MS = 5_000;
+
 interface Settings extends NodeAPISettingsWithData {
   emotionHttp?: unknown;
 }
@@ -19,6 +22,7 @@ interface Stopped {
 interface FlowNode {
   readonly id: string;
   readonly type: string;
+  readonly z?: string;
   readonly method?: string;
   readonly url?: string;
 }
@@ -49,22 +53,40 @@ export default function register(RED: PluginAPI): void {
   if (!server.listening) guard.pause();
   guard.attach(server);
   RED.events.on('flows:stopping', () => guard.pause());
-  RED.events.on('flows:stopped', (stopped: Stopped) => guard.abandon(wasStopped(stopped)));
+  RED.events.on('flows:stopped', (stopped: Stopped) => {
+    guard.abandon(lostItsFlow(stopped));
+    guard.abandon(lostANode(stopped), GRACE_MS);
+  });
   RED.events.on('flows:started', () => guard.resume());
 }
 
-/**
- * Which routes lost the nodes that would have answered. Of "modified nodes" only the changed ones
- * stop, and those fail what they hold; the wires around them live on.
- */
-function wasStopped({ type, config, diff }: Stopped): (route: string) => boolean {
+/** Which routes lost the whole flow that would have answered. */
+function lostItsFlow({ type, config, diff }: Stopped): (route: string) => boolean {
   if (type === 'full') return () => true;
   if (type === 'nodes') return () => false;
-  const { changed = [], removed = [], linked = [], rewired = [] } = diff;
-  const stopped = new Set([...changed, ...removed, ...linked, ...rewired]);
+  const stopped = stoppedNodes(diff);
+  return isOneOf(config.flows.filter(({ id }) => stopped.has(id)));
+}
+
+/**
+ * Which routes lost some node on their tab. Nodes of the suite fail what they hold, and the flow
+ * answers; but what is on its way to a node that is being replaced, nobody gets.
+ */
+function lostANode({ config, diff }: Stopped): (route: string) => boolean {
+  const stopped = stoppedNodes(diff);
+  const tabs = new Set(config.flows.filter(({ id }) => stopped.has(id)).map(({ z }) => z));
+  return isOneOf(config.flows.filter(({ z }) => z !== undefined && tabs.has(z)));
+}
+
+function stoppedNodes(diff: Stopped['diff'] | undefined): Set<string> {
+  const { changed = [], removed = [], linked = [], rewired = [] } = diff ?? {};
+  return new Set([...changed, ...removed, ...linked, ...rewired]);
+}
+
+function isOneOf(nodes: readonly FlowNode[]): (route: string) => boolean {
   const routes = new Set(
-    config.flows
-      .filter((node) => node.type === 'http in' && stopped.has(node.id))
+    nodes
+      .filter(({ type }) => type === 'http in')
       .map(({ method = '', url = '' }) => routeKey(method, url.startsWith('/') ? url : `/${url}`)),
   );
   return (route) => routes.has(route);

@@ -230,6 +230,24 @@ describe('RequestGuard', function () {
     expect(await other).to.include({ status: 503 });
   });
 
+  it('gives what the rest of a flow still answers some time, and ignores what comes later', async () => {
+    await start();
+    const late: (() => void)[] = [];
+    server.removeAllListeners('request');
+    server.on('request', (request, response) => {
+      guard.handle(request, response, () => {
+        late.push(() => response.setHeader('x-late', '1').end('flow'));
+      });
+    });
+    const answers = [post(), post()];
+    while (late.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    guard.abandon(() => true, 200);
+    late[0]!();
+    const statuses = (await Promise.all(answers)).map(({ status }) => status);
+    expect(statuses).to.have.members([200, 503]);
+    expect(() => late[1]!()).not.to.throw();
+  });
+
   it('forgets a client that gives up', async () => {
     await start();
     guard.pause();
