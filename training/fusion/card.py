@@ -22,6 +22,11 @@ def number(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
+def cell(row: dict[str, Any], column: str, key: str) -> str:
+    """A score of a method, or a dash where it was not measured."""
+    return number(row[column][key]) if column in row else "–"
+
+
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
@@ -34,7 +39,7 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
     macro_f1 = markdown_table(
         ["modalities", *COLUMNS],
         [
-            [name, *(number(row[column]["macroF1"]) for column in COLUMNS)]
+            [name, *(cell(row, column, "macroF1") for column in COLUMNS)]
             for name, row in subsets.items()
         ],
     )
@@ -42,7 +47,7 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
     ece = markdown_table(
         ["modalities", *CALIBRATED],
         [
-            [name, *(number(row[column]["ece"]) for column in CALIBRATED)]
+            [name, *(cell(row, column, "ece") for column in CALIBRATED)]
             for name, row in several.items()
         ],
     )
@@ -53,7 +58,7 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
     )
     whole = subsets["text + audio + video"]
     accuracy = ", ".join(
-        f"{column} {number(whole[column]['accuracy'])}" for column in COLUMNS
+        f"{column} {cell(whole, column, 'accuracy')}" for column in COLUMNS
     )
     best_single = max(
         row[column]["macroF1"]
@@ -62,9 +67,16 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
         for column in ("attention", "vote")
     )
     attention = whole["attention"]["macroF1"]
-    worst = max(
+    lost = [
         row["trained for it"]["macroF1"] - row["attention"]["macroF1"]
         for row in subsets.values()
+        if "trained for it" in row
+    ]
+    dropping = (
+        f"- Dropping modalities costs at most {100 * max(lost):.1f} points against a network trained for "
+        "what is left."
+        if len(lost) == len(subsets)
+        else "- Networks trained for single subsets were not all measured for this version."
     )
     summary = "\n".join(
         [
@@ -74,7 +86,7 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
                 f"reliability {number(whole['reliability']['macroF1'])}. Always the most frequent label: "
                 f"{number(result['majority']['macroF1'])}."
             ),
-            f"- Dropping modalities costs at most {100 * worst:.1f} points against a network trained for what is left.",
+            dropping,
             (
                 f"- Accuracy with all three: {accuracy}; always the most frequent label "
                 f"{number(result['majority']['accuracy'])}."

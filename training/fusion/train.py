@@ -1,6 +1,7 @@
 """Trains `fusion-attention`, calibrates every method of fusion and measures them: one command.
 
     python -m training.fusion.train --speech-runs runs/speech --out models/fusion-attention
+    python -m training.fusion.evaluate --speech-runs runs/speech --out models/fusion-attention
 
 A run that was cut off goes on when the command is given again. The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
 picture and all together. The pairing is sampled: of each modality a real, held-out output of our own
@@ -18,7 +19,7 @@ The protocol, which was written down before the test part was looked at with the
    rare labels count, are those with the best mean macro-F1 over the seven subsets of modalities.
 3. Temperatures, of the network, of the votes and of the product, are fitted on those answers. Then the
    network is trained on all three folds.
-4. The numbers: macro-F1, accuracy, and ECE (15 bins) on draws of the test events, the draws pooled,
+4. The numbers, of `evaluate.py`: macro-F1, accuracy, and ECE (15 bins) on draws of the test events, the draws pooled,
    through the code that the node runs.
 """
 
@@ -28,9 +29,8 @@ import argparse
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ import yaml
 from torch import nn
 
 from training.fusion.calibrate import fit_coefficients, tempered
-from training.fusion.card import write_card, write_temperatures
 from training.fusion.draw import (
     SUBSETS,
     Events,
@@ -62,12 +61,13 @@ from training.fusion.tables import (
     emotiontalk,
     tables,
 )
-from training.text.frontend import ROOT
 from training.text.labels import EMOTIONS
 from training.text.metrics import report
 
 VERSION = "1.1.0"
 FOLDS = 3
+#: Seed of what is dealt into folds and test.
+SPLIT = (1, 0)
 #: Share of the speakers of each corpus that is for the test.
 TEST_SPEAKERS = 0.4
 #: Draws of the training events, each of which shows another subset of the modalities, and of the
@@ -388,36 +388,6 @@ def write_manifest(folder: Path, metrics: list[dict], made_of: str) -> None:
     (folder / "model.yaml").write_text(text, encoding="utf-8")
 
 
-def logistic_baseline(
-    train_events: Events, balance: float, events: Events
-) -> np.ndarray:
-    """A plain logistic regression on the concatenated log scores, zeros for what is absent; a class of
-    share s counts s^−`balance`, as it does for the network."""
-    from sklearn.linear_model import LogisticRegression
-
-    def matrix(e: Events) -> np.ndarray:
-        logs = np.log(np.clip(np.nan_to_num(e.scores, nan=1.0), 1e-4, 1))
-        flags = e.present.astype(float)
-        return np.concatenate(
-            [(logs * flags[..., None]).reshape(len(logs), -1), flags], axis=1
-        )
-
-    share = np.bincount(train_events.joint, minlength=LABELS) / len(train_events.joint)
-    fitted = LogisticRegression(max_iter=100).fit(
-        matrix(train_events),
-        train_events.joint,
-        sample_weight=share[train_events.joint] ** -balance,
-    )
-    out = np.zeros((len(events.joint), LABELS))
-    out[:, fitted.classes_] = fitted.predict_proba(matrix(events))
-    return out
-
-
-def answered(model: FusionAttention, events: Events) -> np.ndarray:
-    """Scores `[n, 7]` of a network that was not exported."""
-    return torch.softmax(logits_of(model, tensors(events)), 1).double().numpy()
-
-
 @dataclass(frozen=True)
 class Settled:
     """What the development events have settled."""
@@ -462,50 +432,6 @@ def settle(
     )
 
 
-def measure(
-    test: Events,
-    training: Sequence[Events],
-    settled: Settled,
-    out: Path,
-    kept: Kept,
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores of every method on every subset. `training` are the draws for the networks of single
-    subsets and for the logistic regression, all of them with all modalities."""
-    found = kept.read("subsets") or {}
-    for subset in SUBSETS:
-        if subset_name(subset) in found:
-            continue
-        of_training = Events.joined([e.of(subset) for e in training])
-        alone = train(tensors(of_training), settled.balance)
-
-        def of(method: str, pool: str | None = None) -> partial[np.ndarray]:
-            coefficients = {"coefficients": settled.pools[pool]} if pool else {}
-            return partial(fused, settings={"method": method} | coefficients)
-
-        methods: dict[str, Callable[[Events], np.ndarray]] = {
-            "attention": partial(
-                fused, settings={"method": "attention", "model": str(out)}
-            ),
-            "trained for it": partial(answered, alone),
-            "vote": of("vote", "vote"),
-            "reliability": of("reliability", "vote"),
-            "product": of("product", "product"),
-            "vote, no temperature": of("vote"),
-            "product, no temperature": of("product"),
-            "logistic": partial(logistic_baseline, of_training, settled.balance),
-        }
-        events = test.of(subset)
-        row = {}
-        for name, answer in methods.items():
-            scores = report(answer(events), events.joint)
-            row[name] = {key: scores[key] for key in ("macroF1", "accuracy", "ece")}
-        found[subset_name(subset)] = row
-        shown = {n: f"{v['macroF1']:.3f} ECE {v['ece']:.3f}" for n, v in row.items()}
-        print(subset_name(subset), shown, flush=True)
-        kept.write("subsets", found)
-    return found
-
-
 def development(choice: Choice, coefficients: torch.Tensor) -> None:
     """Prints macro-F1 and ECE on the development events, before and after the temperature."""
     scores = choice.inputs[0][:, :, :LABELS]
@@ -532,17 +458,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/fusion-attention"))
     parser.add_argument("--own", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--balance", type=float, nargs="+", default=[0.5, 0.8])
-    parser.add_argument("--draws", type=int, default=5, help="of the test events")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--choose-only", action="store_true", help="leave the test part closed"
-    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     found = tables(Sources.of(arguments), arguments.tables)
     talk = {p: emotiontalk(arguments.data, p) for p in ("train", "val", "test")}
-    folds, test_part = parts(found, talk, np.random.default_rng((1, 0)))
-    depends = [arguments.own, arguments.balance, arguments.draws]
+    folds, _ = parts(found, talk, np.random.default_rng(SPLIT))
+    depends = [arguments.own, arguments.balance]
     kept = Kept(
         arguments.tables / "train.json",
         json.dumps([*(t.made_of for t in found.values()), *depends]),
@@ -552,55 +474,13 @@ def main() -> None:
         settled = settle(folds, arguments.own, arguments.balance)
         kept.write("settled", dataclasses.asdict(settled))
     settled = Settled(**kept.read("settled"))
-    if arguments.choose_only:
-        return
-
     random = np.random.default_rng((1, 2))
     everything = joined(folds)
     shown = Shown.of(everything, settled.own, random)
     model = train(shown.times(settled.own), settled.balance)
     model.coefficients.copy_(torch.tensor(settled.coefficients))
     export(model, arguments.out / "model.onnx")
-    write_manifest(arguments.out, [], "to be measured")
-
-    test = Events.joined(
-        [test_part.with_own_text(random) for _ in range(arguments.draws)]
-    )
-    training = [everything.with_drawn_text(random) for _ in range(DRAWS)]
-    training += [everything.with_own_text(random) for _ in range(DRAWS * settled.own)]
-    measured = measure(test, training, settled, arguments.out, kept)
-    majority = np.zeros((len(test.joint), LABELS))
-    majority[:, np.bincount(talk["train"].joint).argmax()] = 1
-    result = {
-        "own": settled.own,
-        "balance": settled.balance,
-        "draws": arguments.draws,
-        "utterances": len(talk["test"].joint),
-        "majority": report(majority, test.joint),
-        "temperatures": settled.pools,
-        "subsets": measured,
-    }
-    (arguments.tables / "report.json").write_text(json.dumps(result, indent=1) + "\n")
-    best = measured["text + audio + video"]["attention"]
-    protocol = (
-        "EmotionTalk's test dialogues, joint label, 7 classes; text outputs real, sound and picture drawn "
-        "by label from held-out outputs on other speakers and pictures than those of training and "
-        f"calibration, {arguments.draws} draws pooled"
-    )
-    metrics = [
-        {"name": "macro-F1", "value": round(best["macroF1"], 4), "headline": True},
-        {"name": "accuracy", "value": round(best["accuracy"], 4)},
-        {"name": "ECE", "value": round(best["ece"], 4)},
-    ]
-    for metric in metrics:
-        metric |= {
-            "dataset": "EmotionTalk, joint label",
-            "split": "test",
-            "protocol": protocol,
-        }
-    write_manifest(arguments.out, metrics, DATA)
-    write_card(arguments.out / "README.md", result)
-    write_temperatures(ROOT / "lib/fusion/pool-temperatures.ts", settled.pools)
+    write_manifest(arguments.out, [], DATA)
 
 
 DATA = (

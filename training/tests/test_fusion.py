@@ -15,6 +15,7 @@ from training.fusion.draw import (
     subset_name,
     with_own_text,
 )
+from training.fusion.evaluate import logistic_baseline
 from training.fusion.model import (
     COEFFICIENTS,
     FEATURES,
@@ -27,7 +28,6 @@ from training.fusion.train import (
     FOLDS,
     export,
     joined,
-    logistic_baseline,
     mean_macro_f1,
     parts,
     random_subsets,
