@@ -30,7 +30,12 @@ const red = JSON.parse(
 console.log(`Node-RED ${red} on Node ${version}`);
 const run = spawnSync(
   node,
-  [join(root, 'node_modules/mocha/bin/mocha.js'), 'dist/test/{flows,browser}/**/*.test.js'],
+  [
+    join(root, 'node_modules/mocha/bin/mocha.js'),
+    '--parallel',
+    '--jobs=2',
+    'dist/test/{flows,browser}/**/*.test.js',
+  ],
   {
     cwd: root,
     stdio: 'inherit',

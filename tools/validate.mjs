@@ -33,6 +33,8 @@ try {
   const catalogueMissing = run.stderr.includes('catalogue unreachable');
   const scorecard = JSON.parse(readFileSync(output, 'utf8'));
   const failed = CHECKS.filter((check) => scorecard[check]?.test !== true);
+  // The scorecard passes over pages that it cannot read, and so does the public flow library.
+  const unread = run.stdout.match(/(?<=Unable to parse ).*/g) ?? [];
   const unchecked = catalogueMissing ? CATALOGUE_CHECKS.filter((c) => !failed.includes(c)) : [];
   const passed = CHECKS.length - failed.length - unchecked.length;
   console.log(
@@ -40,7 +42,9 @@ try {
       (failed.length ? `, failed: ${failed.join(', ')}` : '') +
       (unchecked.length ? `, not checked (catalogue unreachable): ${unchecked.join(', ')}` : ''),
   );
-  process.exitCode = failed.length ? 1 : 0;
+  for (const page of unread)
+    console.error(`The scorecard cannot read the page of${page.replace(/^ */, ' ')}`);
+  process.exitCode = failed.length + unread.length > 0 ? 1 : 0;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

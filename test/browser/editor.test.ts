@@ -132,6 +132,12 @@ describe('the editor', function () {
     await visible(page, '#node-dialog-ok');
   }
 
+  /** Ends the dialog that is open, and waits until it has slid away. */
+  async function accept(page: Page): Promise<void> {
+    await click(page, '#node-dialog-ok');
+    await page.waitForSelector('.red-ui-tray', { hidden: true, timeout: 15_000 });
+  }
+
   /** Texts that the catalogue lacked show as their keys. */
   function untranslated(page: Page): Promise<string[]> {
     return page.evaluate(() =>
@@ -190,16 +196,14 @@ describe('the editor', function () {
       await keepScreenshot(page, `model-runtime-${language}`);
       await click(page, '#node-config-dialog-ok');
       await sleep(500);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
 
       await openDialog(page, infer);
       expect(await untranslated(page)).to.deep.equal([]);
       const config = await page.evaluate((id) => String(RED.nodes.node(id)!.model), preprocess);
       await page.select('#node-input-model', config);
       await keepScreenshot(page, `infer-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
 
       const states = await page.evaluate(
         (ids) =>
@@ -251,8 +255,7 @@ describe('the editor', function () {
       await choose('output', 'windows');
       expect(await isShown('#emotion-longest-sound')).to.equal(false);
       await keepScreenshot(page, `preprocess-audio-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
 
       const capture = await dragIn(page, 'emotion-capture', 450, 150);
       await openDialog(page, capture);
@@ -276,8 +279,7 @@ describe('the editor', function () {
       await choose('policy', 'all');
       expect(await isShown('#node-input-limitSeconds')).to.equal(true);
       await keepScreenshot(page, `capture-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
 
       const node = await page.evaluate((id) => {
         const { source, pace, policy, validationErrors, valid } = RED.nodes.node(id)!;
@@ -323,8 +325,7 @@ describe('the editor', function () {
       const text = await problem.evaluate((one) => (one as unknown as ElementInPage).textContent);
       expect(text).to.contain('4').and.to.contain('and');
       await keepScreenshot(page, `topic-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
       const wrong = await stateOf(topic);
       expect(wrong.errors.join()).to.contain('fares');
 
@@ -338,8 +339,7 @@ describe('the editor', function () {
         "getComputedStyle(document.querySelector('.emotion-topic-problem')).display === 'none'",
       );
       await sleep(500);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
       expect(await stateOf(topic)).to.deep.equal({
         rules: [{ id: 'fares', rule: '(地铁 OR 公交) AND 涨价' }],
         valid: true,
@@ -355,8 +355,7 @@ describe('the editor', function () {
           await visible(page, '#node-input-secret');
         }
         await keepScreenshot(page, `${name}-${language}`);
-        await click(page, '#node-dialog-ok');
-        await sleep(500);
+        await accept(page);
         expect(await stateOf(node)).to.include({ valid: true });
       }
       for (const name of ['topic', 'duplicate', 'alert', 'briefing']) {
@@ -394,8 +393,7 @@ describe('the editor', function () {
       await click(page, '#node-input-mqtt');
       await visible(page, '#node-input-topic');
       await keepScreenshot(page, `buffer-mqtt-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
       const wrong = await page.evaluate((id) => {
         const { mqtt, valid } = RED.nodes.node(id)!;
         return { mqtt, valid };
@@ -420,8 +418,7 @@ describe('the editor', function () {
       await openDialog(page, batch);
       expect(await untranslated(page)).to.deep.equal([]);
       await keepScreenshot(page, `batch-${language}`);
-      await click(page, '#node-dialog-ok');
-      await sleep(500);
+      await accept(page);
       expect(await page.evaluate((id) => RED.nodes.node(id)!.valid, batch)).to.equal(true);
       for (const type of ['emotion-buffer', 'emotion-batch']) {
         const help = await page.evaluate((wanted) => RED.nodes.getNodeHelp(wanted), type);
@@ -460,8 +457,7 @@ describe('the editor', function () {
         value,
       );
     }
-    await click(page, '#node-dialog-ok');
-    await sleep(500);
+    await accept(page);
     const errors = await page.evaluate(
       (id) => (RED.nodes.node(id)!.validationErrors ?? []).map(String),
       infer,
