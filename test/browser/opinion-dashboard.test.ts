@@ -167,14 +167,17 @@ describe('the public-opinion dashboard', function () {
 
   it('edits the rules of the topics, and says what is wrong with one', async () => {
     const { page, problems } = await open(undefined, 'opinion-topics');
-    const before = (await texts(page, 'tbody tr')).length;
+    const before = database.count('SELECT count(*) AS n FROM topics');
+    const listed = (count: number) =>
+      page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${count}`);
+    await listed(before);
     await page.type('[data-op=name]', 'Tables');
     await page.type('[data-op=rule]', '(table OR');
     await page.click('[data-op=save]');
     await page.waitForSelector('.op-problem');
     await page.type('[data-op=rule]', ' 桌子) NOT chair');
     await page.click('[data-op=save]');
-    await page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${before + 1}`);
+    await listed(before + 1);
     expect(await page.$('.op-problem')).to.equal(null);
     const known = database.count();
     await publish(client, [{ text: 'a new table' }, { text: '桌子' }, { text: 'table and chair' }]);
@@ -185,7 +188,7 @@ describe('the public-opinion dashboard', function () {
     await keepScreenshot(page, 'opinion-topics');
     await page.click('tbody tr:last-child [data-op=delete]');
     await page.click('tbody tr:last-child [data-op=delete]');
-    await page.waitForFunction(`document.querySelectorAll('tbody tr').length === ${before}`);
+    await listed(before);
     expect(database.count(matched)).to.equal(0);
     expect(problems).to.deep.equal([]);
   });

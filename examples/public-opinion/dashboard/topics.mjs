@@ -9,9 +9,13 @@ export default {
       this.ask('topics', {});
     },
     changed() {},
-    answered({ rules, error }) {
+    /** What is being written stays, unless the answer is to it: the table may be read at any time. */
+    answered({ ask, rules, error }) {
       if (rules) this.rules = rules;
-      if (!error) this.reset();
+      if (error) return;
+      if (ask === 'deleteTopic') this.asked = '';
+      const gone = this.draft.id && !this.rules.some(({ id }) => id === this.draft.id);
+      if (ask === 'saveTopic' || gone) this.reset();
     },
     edit({ id, name, rule }) {
       this.draft = { id, name, rule };
