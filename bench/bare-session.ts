@@ -13,6 +13,7 @@ export class BareSession {
   ) {}
 
   static async create(model: InstalledModel): Promise<BareSession> {
+    process.env['ORT_DISABLE_TELEMETRY'] = '1';
     const ort = await import('onnxruntime-node');
     return new BareSession(ort, await ort.InferenceSession.create(graphFile(model)), model);
   }

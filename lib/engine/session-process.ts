@@ -4,10 +4,9 @@
  * channel closes, so it never outlives Node-RED.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type * as Ort from 'onnxruntime-common';
 import type { Tensor, TensorData, TensorType } from '../emotion/sample';
+import { loadOnnxRuntime, type OrtModule } from './onnx-runtime';
 import type {
   BatchRequest,
   DeclaredTensor,
@@ -19,8 +18,6 @@ import type {
 } from './protocol';
 import { PIECE_BYTES } from './protocol';
 import { allocate } from './rows';
-
-type OrtModule = typeof Ort;
 
 interface Loaded {
   readonly ort: OrtModule;
@@ -61,7 +58,7 @@ function preferAsVictim(): void {
 async function load(request: LoadRequest): Promise<void> {
   process.title = request.title;
   try {
-    const { ort, runtime, passedOver } = loadRuntime(request);
+    const { ort, runtime, passedOver } = loadOnnxRuntime(request.backend, request.intraOpThreads);
     const session = await createSession(ort, runtime, request);
     loaded = { ort, session, outputs: request.outputs };
     await reply({
@@ -76,29 +73,6 @@ async function load(request: LoadRequest): Promise<void> {
     await reply({ kind: 'load-failed', message: messageOf(error) });
   }
 }
-
-/* eslint-disable @typescript-eslint/no-require-imports -- a runtime may be missing */
-function loadRuntime({ backend, intraOpThreads }: LoadRequest): {
-  ort: OrtModule;
-  runtime: SessionRuntime;
-  passedOver?: string;
-} {
-  let passedOver: string | undefined;
-  if (backend !== 'onnxruntime-web') {
-    try {
-      return { ort: require('onnxruntime-node') as OrtModule, runtime: 'onnxruntime' };
-    } catch (error) {
-      if (backend === 'onnxruntime') throw error;
-      passedOver = messageOf(error);
-    }
-  }
-  const ort = require('onnxruntime-web/wasm') as OrtModule;
-  const wasm = require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
-  ort.env.wasm.wasmPaths = `${pathToFileURL(dirname(wasm)).href}/`;
-  ort.env.wasm.numThreads = Math.max(1, intraOpThreads);
-  return { ort, runtime: 'onnxruntime-web', ...(passedOver !== undefined && { passedOver }) };
-}
-/* eslint-enable @typescript-eslint/no-require-imports */
 
 async function createSession(
   ort: OrtModule,

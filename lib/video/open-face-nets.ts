@@ -1,16 +1,15 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import type * as Ort from 'onnxruntime-common';
 import { EmotionError } from '../emotion/error';
+import { loadOnnxRuntime, type OrtModule } from '../engine/onnx-runtime';
+import type { SessionRuntime } from '../engine/protocol';
 import { loadNet } from '../models/net-manifest';
 import { shippedModels } from '../models/package-root';
 import type { Net } from './net';
 
-type OrtModule = typeof Ort;
-
 export interface FaceNets {
-  readonly runtime: 'onnxruntime' | 'onnxruntime-web';
+  readonly runtime: SessionRuntime;
   readonly detector: Net;
   readonly mesh: Net;
   close(): Promise<void>;
@@ -26,7 +25,9 @@ export async function openFaceNets(
   options: { readonly folder?: string; readonly threads?: number; readonly web?: boolean } = {},
 ): Promise<FaceNets> {
   const { folder = shippedModels(), threads = 1, web = false } = options;
-  const { ort, runtime } = runtimeOr(() => loadRuntime(web, threads));
+  const { ort, runtime } = runtimeOr(() =>
+    loadOnnxRuntime(web ? 'onnxruntime-web' : 'auto', threads),
+  );
   const open = async (id: string): Promise<Ort.InferenceSession> => {
     const { path } = await loadNet(join(folder, id));
     try {
@@ -75,23 +76,3 @@ function runtimeOr<T>(load: () => T): T {
     );
   }
 }
-
-/* eslint-disable @typescript-eslint/no-require-imports -- a runtime may be missing */
-function loadRuntime(
-  web: boolean,
-  threads: number,
-): { ort: OrtModule; runtime: FaceNets['runtime'] } {
-  if (!web) {
-    try {
-      return { ort: require('onnxruntime-node') as OrtModule, runtime: 'onnxruntime' };
-    } catch {
-      // No build for this machine: WebAssembly runs everywhere, some times slower.
-    }
-  }
-  const ort = require('onnxruntime-web/wasm') as OrtModule;
-  const wasm = require.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
-  ort.env.wasm.wasmPaths = `${pathToFileURL(dirname(wasm)).href}/`;
-  ort.env.wasm.numThreads = threads;
-  return { ort, runtime: 'onnxruntime-web' };
-}
-/* eslint-enable @typescript-eslint/no-require-imports */

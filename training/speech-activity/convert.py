@@ -18,12 +18,15 @@ checks that both graphs give the same probabilities.
             stateN [2, 1, 128]   float32   for the frames that follow
 """
 
+import os
 import sys
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 CONTEXT, FRAME, UNITS = 64, 512, 128
 
