@@ -9,6 +9,7 @@ import { eventLoop } from './event-loop';
 import { films } from './film';
 import { flow } from './flow';
 import { fallbackText, fusion } from './fusion';
+import { models } from './models';
 import { opinion } from './opinion';
 import type { BenchRow, RowGroup } from './row';
 import { benchModel } from './texts';
@@ -17,6 +18,7 @@ import { faces } from './video';
 
 const GROUPS: readonly RowGroup[] = [
   throughput,
+  models,
   flow,
   eventLoop,
   cache,
