@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { clientOf } from './client';
 import type { GuardOptions } from './guard-options';
 import { sendProblem, type Problem } from './problem';
+import { routeKey } from './route-pattern';
 import { TokenBuckets } from './token-buckets';
 
 /** How long the rest of a refused body is read and thrown away, so that its sender sees the answer. */
@@ -17,11 +18,6 @@ interface Open {
   readonly route: string;
   readonly response: ServerResponse;
   bytes: number;
-}
-
-/** A method and path in the way in which Express compares them. */
-export function routeKey(method: string, path: string): string {
-  return `${method.toUpperCase()} ${path.toLowerCase().replace(/(?<=.)\/+$/, '')}`;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http';
 import type { NodeAPI, NodeAPISettingsWithData } from 'node-red';
 import { readGuardOptions } from '../../lib/http/guard-options';
-import { RequestGuard, routeKey } from '../../lib/http/request-guard';
+import { RequestGuard } from '../../lib/http/request-guard';
+import { routeMatcher } from '../../lib/http/route-pattern';
 
 /** For what the other nodes of a flow still answer after one of them was deployed anew. */
 const GRACE_MS = 5_000;
@@ -84,10 +85,8 @@ function stoppedNodes(diff: Stopped['diff'] | undefined): Set<string> {
 }
 
 function isOneOf(nodes: readonly FlowNode[]): (route: string) => boolean {
-  const routes = new Set(
-    nodes
-      .filter(({ type }) => type === 'http in')
-      .map(({ method = '', url = '' }) => routeKey(method, url.startsWith('/') ? url : `/${url}`)),
-  );
-  return (route) => routes.has(route);
+  const matchers = nodes
+    .filter(({ type }) => type === 'http in')
+    .map(({ method = '', url = '' }) => routeMatcher(method, url));
+  return (route) => matchers.some((matches) => matches(route));
 }

@@ -86,6 +86,32 @@ describe('whoever asks the flows over HTTP', function () {
       });
     }
 
+    it('is answered on a route with a parameter, when what would have answered was deployed anew', async () => {
+      const holding = (name: string) => [
+        { id: 'held-tab', type: 'tab', label: 'held' },
+        { id: 'held-in', type: 'http in', z: 'held-tab', method: 'get', url: '/emotion/held/:id', wires: [['held-by']] }, // prettier-ignore
+        {
+          id: 'held-by',
+          type: 'function',
+          z: 'held-tab',
+          name,
+          func: 'node.warn(`has it: ${msg.req.params.id}`);',
+          wires: [[]],
+        },
+      ];
+      const { flows } = await nodeRed.flows();
+      await nodeRed.deploy([...flows, ...holding('before')], 'flows');
+      const asked = fetch(`${nodeRed.url}/emotion/held/7`);
+      while (!nodeRed.log.includes('has it: 7')) await new Promise((wake) => setTimeout(wake, 20));
+      await nodeRed.deploy([...flows, ...holding('after')], 'flows');
+      const { status, headers } = await asked;
+      expect({ status, retryAfter: headers.get('retry-after') }).to.deep.equal({
+        status: 503,
+        retryAfter: '1',
+      });
+      await nodeRed.deploy(flows, 'flows');
+    });
+
     it('leaves nothing in the log that looks like a defect', () => {
       expect(nodeRed.log).not.to.match(/TypeError|ReferenceError|HEADERS_SENT|unhandled/i);
     });

@@ -4,7 +4,8 @@ import { connect, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { apiKey } from '../../lib/http/api-key';
 import { GUARD_DEFAULTS, type GuardOptions } from '../../lib/http/guard-options';
-import { RequestGuard, routeKey } from '../../lib/http/request-guard';
+import { RequestGuard } from '../../lib/http/request-guard';
+import { routeKey } from '../../lib/http/route-pattern';
 
 interface Answer {
   status: number;
