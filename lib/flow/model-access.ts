@@ -6,9 +6,10 @@ import type { Source } from '../emotion/source';
 import type { InstalledModel } from '../models/model';
 import type { PrepareOptions } from '../text/prepare';
 import type { Marked } from '../video/annotate';
+import type { FaceEngine } from '../video/open-faces';
 import type { Picture } from '../video/picture';
 import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-pool';
-import type { FaceEngine, FaceInput } from '../workers/face-protocol';
+import type { FaceInput } from '../workers/face-protocol';
 import type { AudioPool, AudioPreparation } from '../workers/audio-pool';
 import type { SpeechMethod } from '../workers/audio-worker';
 import type { TextPool, TextPreparation } from '../workers/text-pool';
@@ -31,12 +32,17 @@ const LONGEST_REST_MS = 8_000;
 
 interface Opened {
   readonly model: Promise<InstalledModel>;
-  lease?: EngineLease;
+  lease?: EngineLease | undefined;
   texts?: Promise<TextPreparation> | undefined;
   readonly faces: Map<FaceEngine, FacePreparation>;
   /** By what tells speech from the rest. */
   readonly sounds: Map<SpeechMethod, Promise<AudioPreparation>>;
+  /** A model that cannot be read is looked up anew after this time. */
   retryAt?: number;
+  /** The engine failed to run the model and is left alone. What prepares for the model goes on. */
+  rest?: { readonly error: EmotionError; readonly until: number } | undefined;
+  /** While the model is read anew after the rest. */
+  waking?: Promise<void> | undefined;
   /** Tasks that use it now. */
   users: number;
   /** Released by the last of its users: another model has taken its place. */
@@ -62,9 +68,10 @@ export type ModelStatusListener = (status: ModelStatus) => void;
 
 /**
  * What the nodes of one model configuration share: the model, read when it is first asked for, a
- * lease of its engine, taken when something is first inferred, and its text front end. A model that
+ * lease of its engine, taken when something is first inferred, and its front ends. A model that
  * turns out to be missing or broken is looked up anew after a moment, and one that was imported anew
- * takes the place of the old one, so neither needs a redeploy.
+ * takes the place of the old one, so neither needs a redeploy. While an engine that cannot run its model
+ * is left alone, the front ends go on: what they prepare is what a fallback answers by.
  *
  * Wherever a method takes `requested`, it is what a message asks for in `msg.model`: the id of an
  * installed model. Anything but a non-empty string asks for nothing, and where the configuration
@@ -93,13 +100,25 @@ export class ModelAccess {
   }
 
   /** Runs something on the engine of a model. */
-  infer<T>(
+  async infer<T>(
     requested: unknown,
     task: (engine: Engine, model: InstalledModel) => Promise<T>,
   ): Promise<T> {
-    return this.#use(requested, (opened, model) => {
-      opened.lease ??= this.#acquire(model);
-      return task(opened.lease.engine, model);
+    const reference = await this.#reference(requested);
+    await this.#awake(reference);
+    return this.#hold(reference, async (opened, model) => {
+      const lease = (opened.lease ??= this.#acquire(model));
+      try {
+        const result = await task(lease.engine, model);
+        opened.failures = 0;
+        return result;
+      } catch (error) {
+        if (isModelError(error) && opened.lease === lease) {
+          this.#rest(opened, error);
+          this.#giveBack(opened);
+        }
+        throw error;
+      }
     });
   }
 
@@ -137,7 +156,7 @@ export class ModelAccess {
   ): Promise<Uint8Array> {
     return this.#use(requested, (opened, model) => {
       const [any] = opened.faces.values();
-      return (any ?? this.#faces(opened, model, 'onnxruntime')).draw(picture, faces, signal);
+      return (any ?? this.#faces(opened, model, 'auto')).draw(picture, faces, signal);
     });
   }
 
@@ -194,27 +213,90 @@ export class ModelAccess {
     await Promise.all(opened.map(release));
   }
 
+  /** Prepares something; a front end that cannot be opened may mean that the model is broken. */
   async #use<T>(
     requested: unknown,
     task: (opened: Opened, model: InstalledModel) => Promise<T>,
   ): Promise<T> {
     const reference = await this.#reference(requested);
+    return this.#hold(reference, async (opened, model) => {
+      try {
+        return await task(opened, model);
+      } catch (error) {
+        if (isModelError(error)) this.#discard(reference, opened, error);
+        throw error;
+      }
+    });
+  }
+
+  async #hold<T>(
+    reference: string,
+    task: (opened: Opened, model: InstalledModel) => Promise<T>,
+  ): Promise<T> {
     const opened = this.#open(reference);
     const model = await opened.model;
-    if (this.#closed) throw new EmotionError('engine.closed', 'The model configuration was closed');
+    if (this.#closed) throw closedError();
     if (model.manifest.weights !== undefined) throw fallbackOnly(model);
     opened.users += 1;
     try {
-      const result = await task(opened, model);
-      opened.failures = 0;
-      return result;
-    } catch (error) {
-      if (isModelError(error)) this.#discard(reference, opened, error);
-      throw error;
+      return await task(opened, model);
     } finally {
       opened.users -= 1;
       this.#releaseUnused(opened);
     }
+  }
+
+  /** @throws what failed, while the engine rests; what `resolve` throws, when it is looked at again */
+  async #awake(reference: string): Promise<void> {
+    const opened = this.#open(reference);
+    const { rest } = opened;
+    if (rest === undefined) return;
+    if (performance.now() < rest.until) throw rest.error;
+    opened.waking ??= this.#wake(reference, opened).finally(() => {
+      opened.waking = undefined;
+    });
+    await opened.waking;
+  }
+
+  /** Reads the model anew; front ends stay where it is the same. */
+  async #wake(reference: string, opened: Opened): Promise<void> {
+    const before = await opened.model;
+    let model: InstalledModel;
+    try {
+      model = await this.services.registry.resolve(reference);
+    } catch (error) {
+      if (isModelError(error)) this.#rest(opened, error);
+      throw error;
+    }
+    opened.rest = undefined;
+    if (model.hash === before.hash && model.folder === before.folder) return;
+    if (this.#opened.get(reference) !== opened) return;
+    this.#opened.set(reference, this.#fresh(Promise.resolve(model), opened.failures));
+    this.#retire(opened);
+  }
+
+  #rest(opened: Opened, error: EmotionError): void {
+    opened.failures += 1;
+    opened.rest = { error, until: performance.now() + restMs(opened.failures) };
+  }
+
+  /** The engine's process ends with its last user. */
+  #giveBack(opened: Opened): void {
+    const { lease } = opened;
+    opened.lease = undefined;
+    lease?.engine.off('status', this.#tell);
+    lease?.release().catch(() => undefined);
+  }
+
+  #fresh(model: Promise<InstalledModel>, failures: number): Opened {
+    return { model, faces: new Map(), users: 0, sounds: new Map(), failures };
+  }
+
+  #retire(opened: Opened): void {
+    opened.lease?.engine.off('status', this.#tell);
+    opened.retired = true;
+    this.#retired.add(opened);
+    this.#releaseUnused(opened);
   }
 
   #followImport(job: ImportJob): void {
@@ -232,10 +314,7 @@ export class ModelAccess {
       if (model === undefined ? reference !== id : !ids.includes(id)) continue;
       if (this.#opened.get(reference) !== opened) continue;
       this.#opened.delete(reference);
-      opened.lease?.engine.off('status', this.#tell);
-      opened.retired = true;
-      this.#retired.add(opened);
-      this.#releaseUnused(opened);
+      this.#retire(opened);
     }
   }
 
@@ -285,13 +364,7 @@ export class ModelAccess {
   #open(reference: string): Opened {
     const known = this.#opened.get(reference);
     if (known && (known.retryAt === undefined || performance.now() < known.retryAt)) return known;
-    const opened: Opened = {
-      model: this.services.registry.resolve(reference),
-      faces: new Map(),
-      users: 0,
-      sounds: new Map(),
-      failures: known?.failures ?? 0,
-    };
+    const opened = this.#fresh(this.services.registry.resolve(reference), known?.failures ?? 0);
     opened.model.catch(() => {
       opened.retryAt = performance.now() + RETRY_AFTER_MS;
     });
@@ -319,15 +392,8 @@ export class ModelAccess {
     const model = Promise.reject(error);
     model.catch(() => undefined);
     const failures = opened.failures + 1;
-    const rest = Math.min(LONGEST_REST_MS, RETRY_AFTER_MS * 2 ** (failures - 1));
-    this.#opened.set(reference, {
-      model,
-      faces: new Map(),
-      users: 0,
-      sounds: new Map(),
-      failures,
-      retryAt: performance.now() + rest,
-    });
+    const retryAt = performance.now() + restMs(failures);
+    this.#opened.set(reference, { ...this.#fresh(model, failures), retryAt });
     opened.lease?.engine.off('status', this.#tell);
     release(opened).catch(() => undefined);
   }
@@ -344,6 +410,11 @@ async function release({ lease, texts, sounds, faces }: Opened): Promise<void> {
     ...fronts.map((front) => (front.status === 'fulfilled' ? front.value?.close() : undefined)),
     ...[...faces.values()].map((preparation) => preparation.close()),
   ]);
+}
+
+/** How long a model is left alone that failed to run so often. */
+function restMs(failures: number): number {
+  return Math.min(LONGEST_REST_MS, RETRY_AFTER_MS * 2 ** (failures - 1));
 }
 
 function isModelError(error: unknown): error is EmotionError {
@@ -378,6 +449,10 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   list: () => Promise.reject(notConfigured()),
   watch: () => () => undefined,
 };
+
+function closedError(): EmotionError {
+  return new EmotionError('engine.closed', 'The model configuration was closed');
+}
 
 function fallbackOnly({ manifest: { id } }: InstalledModel): EmotionError {
   return new EmotionError(

@@ -7,11 +7,11 @@ import { nameOf } from '../media/input';
 import { temporaryFile } from '../media/temporary';
 import type { Manifest } from '../models/manifest';
 import type { Marked } from '../video/annotate';
+import type { FaceEngine } from '../video/open-faces';
 import type { Picture } from '../video/picture';
 import { VideoPreparer } from '../video/prepare';
 import { valueOf, type PlainError } from './answer';
 import type {
-  FaceEngine,
   FaceInput,
   FaceLoadRequest,
   FaceOptions,
@@ -64,7 +64,7 @@ const MOST_SENT_BYTES = 1 << 18;
  *
  * @example
  * const pool = new FacePool();
- * const front = pool.open(manifest, 'onnxruntime');
+ * const front = pool.open(manifest, 'auto');
  * const sample = await front.read({ kind: 'media', media: { kind: 'file', path: 'face.jpg' } }, {},
  *   { faces: 'all', maxFaces: 5, minSize: 20, fps: 10, maxSeconds: 60, picture: false });
  * await front.close();

@@ -4,17 +4,14 @@
  * that neither pixels nor runs pass through Node-RED's event loop, and ends when the channel closes.
  */
 import { EmotionError } from '../emotion/error';
-import type { VideoFeatures, VideoSample } from '../emotion/sample';
+import type { VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import { decodeFrames } from '../media/frames';
 import type { MediaInfo } from '../media/probe';
 import type { Manifest } from '../models/manifest';
-import type { FaceFinder, FaceFinderOptions } from '../video/face-finder';
-import { NetFaceFinder } from '../video/face-finder';
 import { FaceReader } from '../video/face-reader';
-import { openFaceNets } from '../video/open-face-nets';
+import { openFaces, type Faces } from '../video/open-faces';
 import { checkPicture, type Picture } from '../video/picture';
-import { openTensorFlowFaces } from '../video/tensorflow-faces';
 import { VideoPreparer, type FaceRecord } from '../video/prepare';
 import { drawFaces, encodeJpeg } from '../video/annotate';
 import { answering } from './answer';
@@ -28,11 +25,6 @@ import type {
   ReadTask,
   TimedPicture,
 } from './face-protocol';
-
-interface Engine {
-  readonly name: VideoFeatures['engine'];
-  finder(options: Partial<FaceFinderOptions>): FaceFinder;
-}
 
 /** What is remembered of a live source. */
 interface Stream {
@@ -49,7 +41,7 @@ const MANIFESTS = 8;
 /** A sign of life at most so often. */
 const BUSY_MS = 1_000;
 
-let engine: Promise<Engine> | undefined;
+let engine: Promise<Faces> | undefined;
 const running = new Map<number, AbortController>();
 const streams = new Map<string, Stream>();
 const preparers = new Map<string, VideoPreparer>();
@@ -59,7 +51,7 @@ process.on('message', (request: FaceRequest | FaceLoadRequest) => {
   switch (request.kind) {
     case 'load':
       process.title = request.title;
-      engine = openEngine(request);
+      engine = openFaces(request.engine, request.threads);
       void answering(() => engine!)(undefined).then((answer) =>
         reply(answer.ok ? { kind: 'loaded' } : { kind: 'load-failed', error: answer.error }),
       );
@@ -76,12 +68,6 @@ process.on('disconnect', () => process.exit(0));
 // Node-RED decides when this process ends, not a signal to the whole group.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
-
-async function openEngine({ engine: wanted, threads }: FaceLoadRequest): Promise<Engine> {
-  if (wanted === 'tensorflow') return openTensorFlowFaces({ threads });
-  const nets = await openFaceNets({ threads });
-  return { name: nets.runtime, finder: (options) => new NetFaceFinder(nets, options) };
-}
 
 async function run(id: number, task: FaceTask): Promise<void> {
   const abort = new AbortController();
@@ -162,7 +148,7 @@ async function readStream(
   { options, source, key }: ReadTask,
   { stream, next }: { readonly stream: string; readonly next: TimedPicture },
   preparer: VideoPreparer,
-  open: Engine,
+  open: Faces,
   signal: AbortSignal,
 ): Promise<VideoSample> {
   const made = JSON.stringify([key, options]);
@@ -208,7 +194,7 @@ async function pixelsOf(picture: FacePicture, signal: AbortSignal): Promise<Pict
   }
 }
 
-function readerFor(open: Engine, preparer: VideoPreparer, options: FaceOptions): FaceReader {
+function readerFor(open: Faces, preparer: VideoPreparer, options: FaceOptions): FaceReader {
   const { maxFaces, minSize } = options;
   return new FaceReader(open.finder({ maxFaces, minSize }), {
     cropSide: preparer.settings.crop.side,

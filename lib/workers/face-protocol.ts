@@ -2,15 +2,12 @@ import type { VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import type { MediaInput } from '../media/input';
 import type { Marked } from '../video/annotate';
+import type { FaceEngine } from '../video/open-faces';
 import type { Picture } from '../video/picture';
 import type { PrepareVideoOptions } from '../video/prepare';
 import type { PlainError } from './answer';
 
 /** What the pool for faces and its process say to each other. */
-
-/** What finds faces: the shipped nets on ONNX Runtime, or TensorFlow.js where it is installed. */
-export const FACE_ENGINES = ['onnxruntime', 'tensorflow'] as const;
-export type FaceEngine = (typeof FACE_ENGINES)[number];
 
 /** A picture as it is stored in a file, or its pixels. */
 export type FacePicture = Picture | Exclude<MediaInput, { kind: 'pcm' }>;

@@ -15,7 +15,8 @@ import {
   propertySetting,
 } from '../../lib/flow/settings';
 import { STREAM_SCHEMES, type MediaAccess } from '../../lib/media/access';
-import { FACE_ENGINES, type FaceOptions } from '../../lib/workers/face-protocol';
+import { FACE_ENGINES } from '../../lib/video/open-faces';
+import type { FaceOptions } from '../../lib/workers/face-protocol';
 
 interface PreprocessVideoDefinition extends NodeDef {
   version?: number;
@@ -48,6 +49,9 @@ export default function register(RED: NodeAPI): void {
     const names = allowedNames(definition);
     const options = faceOptions(definition);
     const engine = choiceSetting(definition.engine, FACE_ENGINES);
+    const warnOfTensorFlow = once(() => {
+      this.warn(catalogue('status.faces-by-tensorflow') ?? 'Faces are found by TensorFlow.js');
+    });
 
     const status = acceptInput({
       node: this,
@@ -60,7 +64,10 @@ export default function register(RED: NodeAPI): void {
       describe: (result) => describeFaces(result as VideoSample, catalogue),
       process: async (value, message, signal) => {
         const { input, source } = await readPictures(value, message, names, this.id);
-        return access.prepareFaces(message.model, engine, input, source, { ...options, signal });
+        const reading = { ...options, signal };
+        const sample = await access.prepareFaces(message.model, engine, input, source, reading);
+        if (engine === 'auto' && sample.features?.engine === 'tensorflow') warnOfTensorFlow();
+        return sample;
       },
       close: () => {
         stopWatching();
@@ -71,6 +78,15 @@ export default function register(RED: NodeAPI): void {
   }
 
   RED.nodes.registerType('emotion-preprocess-video', EmotionPreprocessVideo);
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    action();
+  };
 }
 
 /** Nothing but what the node allows may be opened by its name. */

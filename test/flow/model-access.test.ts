@@ -14,6 +14,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Services whose every part can be made to fail, and that count what is held. */
 class Services implements ModelServices {
   resolved = 0;
+  version = 1;
   acquired = 0;
   released = 0;
   opened = 0;
@@ -26,7 +27,8 @@ class Services implements ModelServices {
     resolve: (id: string): Promise<InstalledModel> => {
       this.resolved += 1;
       if (this.resolveError) return Promise.reject(this.resolveError);
-      return Promise.resolve({ manifest: { id }, folder: `/${id}`, hash: id } as InstalledModel);
+      const hash = `${id}/${this.version}`;
+      return Promise.resolve({ manifest: { id }, folder: `/${id}`, hash } as InstalledModel);
     },
     list: () => Promise.resolve([{ id: 'one' }, { id: 'two' }] as never),
   };
@@ -171,6 +173,39 @@ describe('ModelAccess', () => {
     await sleep(500);
     expect(await use(one)).to.equal('one');
     expect(services.acquired).to.equal(3);
+  });
+
+  it('goes on preparing while its engine is left alone, with the same front ends', async () => {
+    const services = new Services();
+    const one = access(services);
+    const prepare = () => codeOf(one.prepareTexts(undefined, ['a'], OPTIONS));
+    expect(await prepare()).to.equal('fine');
+    expect(await failing(one, 'model.load-failed')).to.equal('model.load-failed');
+    expect(await codeOf(use(one))).to.equal('model.load-failed');
+    expect(await prepare()).to.equal('fine');
+    await sleep(550);
+    expect(await Promise.all([use(one), use(one)])).to.deep.equal(['one', 'one']);
+    expect(await prepare()).to.equal('fine');
+    expect([services.resolved, services.opened, services.closed]).to.deep.equal([2, 1, 0]);
+    await one.close();
+    expect([services.acquired, services.released, services.closed]).to.deep.equal([2, 2, 1]);
+  });
+
+  it('prepares for what the model has become when its engine is tried again', async () => {
+    const services = new Services();
+    const one = access(services);
+    await one.prepareTexts(undefined, ['a'], OPTIONS);
+    await failing(one, 'model.load-failed');
+    services.version = 2;
+    await sleep(550);
+    expect(await use(one)).to.equal('one');
+    await one.prepareTexts(undefined, ['a'], OPTIONS);
+    expect([services.opened, services.closed]).to.deep.equal([2, 1]);
+    services.resolveError = new EmotionError('model.file-missing', 'gone');
+    await failing(one, 'model.load-failed');
+    await sleep(550);
+    expect(await codeOf(use(one))).to.equal('model.file-missing');
+    expect(await codeOf(one.prepareTexts(undefined, ['a'], OPTIONS))).to.equal('fine');
   });
 
   it('keeps the engine when a run fails', async () => {

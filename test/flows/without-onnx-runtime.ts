@@ -1,20 +1,18 @@
 /**
  * Preloaded (`node --require`): ONNX Runtime cannot be loaded, neither the native one nor
- * WebAssembly, as on a machine with a broken installation. Only the process that looks for faces keeps
- * it, for without the points of a face there is nothing to answer for.
+ * WebAssembly, as on a machine with a broken installation. What stands for TensorFlow.js in the
+ * tests keeps it: its faces are real ones.
  */
 import Module from 'node:module';
 
 type Load = (request: string, ...rest: unknown[]) => unknown;
 const loader = Module as unknown as { _load: Load };
 const load = loader._load.bind(Module);
-const keeps = /face-process\.js$/.test(process.argv[1] ?? '');
+const standIn = /stand-in-tensorflow\.js/;
 
-if (!keeps || process.env['EMOTION_TEST_NO_FACES'] !== undefined) {
-  loader._load = (request, ...rest) => {
-    if (/^onnxruntime-(node|web)/.test(request)) {
-      throw new Error(`Cannot find module '${request}'`);
-    }
-    return load(request, ...rest);
-  };
-}
+loader._load = (request, ...rest) => {
+  if (/^onnxruntime-(node|web)/.test(request) && !standIn.test(new Error().stack ?? '')) {
+    throw new Error(`Cannot find module '${request}'`);
+  }
+  return load(request, ...rest);
+};
