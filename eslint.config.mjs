@@ -29,4 +29,15 @@ export default tseslint.config(
       },
     },
   },
+  {
+    // post.js stands before the bodies of these.
+    files: ['examples/**/functions/{packets,read-posts}.js'],
+    languageOptions: {
+      globals: { malformed: 'readonly', now: 'readonly', post: 'readonly', refusal: 'readonly' },
+    },
+  },
+  {
+    files: ['examples/**/functions/post.js'],
+    rules: { 'no-unused-vars': ['error', { varsIgnorePattern: '^post$' }] },
+  },
 );

@@ -103,12 +103,13 @@ function func(name, code, { outputs = 1, initialize = '', finalize = '', libs = 
 const lib = (name, module = name) => ({ var: name, module });
 
 const BROKER = {
-  clientid: '',
   autoConnect: true,
   usetls: false,
   protocolVersion: '4',
   keepalive: '60',
-  cleansession: true,
+  // The broker keeps what comes while Node-RED is away. Each Node-RED needs an id of its own.
+  clientid: 'node-red-public-opinion',
+  cleansession: false,
   autoUnsubscribe: true,
   birthTopic: '',
   birthQos: '0',
@@ -319,24 +320,10 @@ function dashboard({ config, ref, node }, pages) {
   );
 }
 
-function inputs({ node, ref }) {
-  node(
-    '11',
-    'mqtt in',
-    [150, 160],
-    {
-      name: '',
-      topic: 'opinion/+/post',
-      qos: '1',
-      datatype: 'buffer',
-      broker: ref('c2'),
-      nl: false,
-      rap: true,
-      rh: 0,
-      inputs: 0,
-    },
-    ['20'],
-  );
+/** A function that makes posts of something. */
+const reader = (file) => `${read('functions/post.js')}\n${read(`functions/${file}`)}`;
+
+function inputs({ node }) {
   node(
     '12',
     'http in',
@@ -408,7 +395,7 @@ function inputs({ node, ref }) {
     '20',
     'function',
     [360, 180],
-    func('posts', read('functions/read-posts.js'), { outputs: 2, libs: [lib('crypto')] }),
+    func('posts', reader('read-posts.js'), { outputs: 2, libs: [lib('crypto')] }),
     ['21'],
     ['22'],
   );
@@ -422,7 +409,7 @@ function inputs({ node, ref }) {
     repair: false,
     outputs: 1,
   };
-  node('23', 'switch', [320, 520], byHttp, ['22']);
+  node('23', 'switch', [320, 540], byHttp, ['22']);
 }
 
 const preprocessSettings = (ref) => ({
@@ -467,15 +454,18 @@ function pipeline({ node, ref }) {
     folder: 'public-opinion',
     maxItems: 500000,
     maxMegabytes: 1000,
-    maxItemKilobytes: 1000,
-    mqtt: false,
-    broker: '',
-    topic: '',
+    maxItemKilobytes: 2000,
+    // The broker hears of a packet when it is on disk.
+    mqtt: true,
+    broker: ref('c2'),
+    topic: 'opinion/+/post',
     qos: '1',
   };
-  node('21', 'emotion-buffer', [150, 460], buffer, ['26'], ['23']);
+  node('21', 'emotion-buffer', [150, 460], buffer, ['24'], ['23']);
+  const packets = func('packets', reader('packets.js'), { outputs: 2, libs: [lib('crypto')] });
+  node('24', 'function', [290, 420], packets, ['26'], ['21']);
   const topics = { version: 1, name: '', property: 'posts', propertyType: 'msg', rules: [] };
-  node('26', 'emotion-topic', [300, 460], topics, ['25'], ['28']);
+  node('26', 'emotion-topic', [300, 480], topics, ['25'], ['28']);
   const duplicates = {
     version: 1,
     name: '',
@@ -537,8 +527,9 @@ function database(flow, sql, driver) {
     '53',
     'function',
     [440, 640],
-    func('stored', read('functions/stored.js'), { outputs: 2 }),
-    ['54', '40'],
+    func('stored', read('functions/stored.js'), { outputs: 3 }),
+    ['40'],
+    ['54'],
     ['21'],
   );
   const daily = {
@@ -561,6 +552,7 @@ function database(flow, sql, driver) {
   const scope = [
     '20',
     '21',
+    '24',
     '26',
     '29',
     '35',
@@ -820,10 +812,10 @@ function briefings({ node, ref }) {
 }
 
 function groups({ group, nodes, ref }) {
-  const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '22'];
+  const inputs = ['10', '12', '13', '14', '15', '16', '20', '22'];
   const there = inputs.filter((name) => nodes.some(({ id }) => id === ref(name)));
   group('g1', 'Posts come in  ·  帖子进入', there, '#a4c2f4');
-  const model = ['21', '23', '25', '26', '30', '31', '32', '33', '34', '35', '50'];
+  const model = ['21', '23', '24', '25', '26', '30', '31', '32', '33', '34', '35', '50'];
   group('g2', 'Topics and the model  ·  主题与模型', model, '#b6d7a8');
   const store = ['51', '52', '53', '55', '56', '57', '29', '60', '61', '62', '58', '27', '59'];
   group('g3', 'The database  ·  数据库', store, '#ffe599');

@@ -35,12 +35,21 @@ export interface ContextOwner {
   context(): Record<Exclude<PropertyType, 'msg'>, Context>;
 }
 
-/** The catalogue of the suite in the language of the runtime. */
+/**
+ * The catalogue of the suite in the language of the runtime. A text is looked up once: the host takes
+ * longer for it than many a message takes for all the rest.
+ */
 export function sharedCatalogue(translate: Translate): Catalogue {
+  const known = new Map<string, string>();
   return (key) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
     const full = `${SHARED_CATALOGUE}:${key}`;
     const text = translate(full, { skipInterpolation: 1 });
-    return text === key || text === full ? undefined : text;
+    // Not kept: the catalogue may not be loaded yet.
+    if (text === key || text === full) return undefined;
+    known.set(key, text);
+    return text;
   };
 }
 

@@ -3,4 +3,4 @@ if (msg.error) {
   node.error(msg.error.message, { code: msg.error.code });
   return null;
 }
-return { posts: [{}] };
+return { changed: 1 };

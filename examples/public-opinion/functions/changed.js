@@ -1,7 +1,7 @@
 // Tells all browsers at most once a second that there is something new; each asks for what it shows.
 const WAIT = 1_000;
 
-if (msg.posts.length === 0 || context.get('waiting')) return null;
+if (context.get('waiting')) return null;
 context.set('waiting', true);
 setTimeout(() => {
   context.set('waiting', false);
