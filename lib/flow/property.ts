@@ -1,5 +1,6 @@
 import { EmotionError } from '../emotion/error';
 import type { FlowMessage } from './message';
+import { shareArrays } from './shared-arrays';
 
 export type PropertyType = 'msg' | 'flow' | 'global';
 
@@ -54,6 +55,7 @@ export class Property {
   }
 
   async write(message: FlowMessage, value: unknown): Promise<void> {
+    shareArrays(value);
     await new Promise<void>((resolve, reject) => {
       this.host.write(this.reference, message, value, (error) => {
         if (error) reject(asError(error));

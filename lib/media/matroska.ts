@@ -3,7 +3,7 @@ export interface Packet {
   readonly kind: 'audio' | 'video';
   /** Seconds on the clock that all tracks share. */
   readonly time: number;
-  /** Memory of its own. */
+  /** Memory of its own; that of samples starts with them. */
   readonly data: Uint8Array;
   /** Pixels; 0 for sound. */
   readonly width: number;
@@ -36,6 +36,8 @@ const CONTAINERS: ReadonlySet<number> = new Set([
   ID.video,
 ]);
 
+const EMPTY = new Uint8Array(0);
+
 interface Track {
   kind: 'audio' | 'video' | undefined;
   width: number;
@@ -48,27 +50,38 @@ interface Track {
  * pipe carries both kinds, so they share a clock and end together.
  */
 export class MatroskaReader {
-  private chunks: Uint8Array[] = [];
-  private length = 0;
-  /** Parse again when so many bytes are there; keeps a large picture from being copied per chunk. */
-  private needed = 1;
+  /** The first bytes of an element whose size is not known yet. */
+  private rest: Uint8Array = EMPTY;
+  /** The body of an element that has arrived in part: gathered in one place, copied once. */
+  private part: { readonly id: number; readonly body: Buffer; filled: number } | undefined;
   private clusterTime = 0;
   private entry: Track | undefined;
   private readonly tracks = new Map<number, Track>();
 
   *push(chunk: Uint8Array): Generator<Packet> {
-    this.chunks.push(chunk);
-    this.length += chunk.length;
-    if (this.length < this.needed) return;
+    let bytes = chunk;
+    if (this.part) {
+      const { id, body, filled } = this.part;
+      const more = bytes.subarray(0, body.length - filled);
+      body.set(more, filled);
+      this.part.filled += more.length;
+      if (this.part.filled < body.length) return;
+      this.part = undefined;
+      const packet = this.element(id, body, true);
+      if (packet) yield packet;
+      bytes = bytes.subarray(more.length);
+    } else if (this.rest.length > 0) {
+      bytes = Buffer.concat([this.rest, bytes]);
+    }
+    this.rest = EMPTY;
 
-    const bytes = this.chunks.length === 1 ? chunk : Buffer.concat(this.chunks);
     let at = 0;
-    for (;;) {
+    while (at < bytes.length) {
       const id = readNumber(bytes, at, true);
       const size = id && readNumber(bytes, at + id.length, false);
       if (!id || !size) {
-        this.needed = bytes.length - at + 1;
-        break;
+        this.rest = Uint8Array.from(bytes.subarray(at));
+        return;
       }
       const body = at + id.length + size.length;
       if (CONTAINERS.has(id.value)) {
@@ -78,18 +91,19 @@ export class MatroskaReader {
       }
       const end = body + size.value;
       if (end > bytes.length) {
-        this.needed = end - at;
-        break;
+        const whole = Buffer.allocUnsafeSlow(size.value);
+        whole.set(bytes.subarray(body));
+        this.part = { id: id.value, body: whole, filled: bytes.length - body };
+        return;
       }
-      const packet = this.element(id.value, bytes.subarray(body, end));
+      const packet = this.element(id.value, bytes.subarray(body, end), false);
       if (packet) yield packet;
       at = end;
     }
-    this.chunks = at < bytes.length ? [bytes.subarray(at)] : [];
-    this.length = bytes.length - at;
   }
 
-  private element(id: number, body: Uint8Array): Packet | undefined {
+  /** @param owned whether nothing else lies in the memory of `body` */
+  private element(id: number, body: Uint8Array, owned: boolean): Packet | undefined {
     switch (id) {
       case ID.trackNumber:
         if (this.entry) this.tracks.set(unsigned(body), this.entry);
@@ -108,23 +122,25 @@ export class MatroskaReader {
         return undefined;
       case ID.simpleBlock:
       case ID.block:
-        return this.packet(body);
+        return this.packet(body, owned);
       default:
         return undefined;
     }
   }
 
   /** Block: track number, signed 16-bit time against the cluster's, flags, then the frame. */
-  private packet(body: Uint8Array): Packet | undefined {
+  private packet(body: Uint8Array, owned: boolean): Packet | undefined {
     const number = readNumber(body, 0, false);
     if (!number || body.length < number.length + 3) return undefined;
     const track = this.tracks.get(number.value);
     if (!track?.kind) return undefined;
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    const data = body.subarray(number.length + 3);
     return {
       kind: track.kind,
       time: (this.clusterTime + view.getInt16(number.length)) / 1000,
-      data: new Uint8Array(body.subarray(number.length + 3)),
+      // Samples start where memory does: numbers of four bytes have to.
+      data: owned && track.kind === 'video' ? data : new Uint8Array(data),
       width: track.width,
       height: track.height,
     };

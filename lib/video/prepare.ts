@@ -265,10 +265,10 @@ function describe(track: readonly Sighting[]): FaceFeatures {
   };
 }
 
-/** RGB, whatever the source's channels. */
+/** RGB, whatever the source's channels; in a Buffer, which Node-RED copies without looking at each byte. */
 function rawPicture(picture: Picture): RawPicture {
   const { width, height, data } = drawFaces(picture, []);
-  return { width, height, channels: 3, data: data as Uint8Array };
+  return { width, height, channels: 3, data: Buffer.from(data.buffer) };
 }
 
 function rounded([x, y, width, height]: Face['box']): [number, number, number, number] {
