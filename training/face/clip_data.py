@@ -13,8 +13,9 @@ from . import ck48
 from .clip_models import FRAMES
 from .evaluate_trunk import fit_temperature
 from .motion import ClipMaker, Stills, augment_clips, measure
+from .pair import Pair, build
 from .read_landmarks import stored
-from .train_trunk import build, predict, prepared
+from .train_trunk import predict, prepared
 from .trunk import Trunk
 
 
@@ -110,8 +111,8 @@ def held_out(
     return torch.cat(parts), maker.targets[order].argmax(1)
 
 
-def load_trunk(checkpoint: Path) -> tuple[Trunk, dict]:
-    """The averaged trunk of a checkpoint in evaluation mode, and its recipe."""
+def load_trunk(checkpoint: Path) -> tuple[Trunk | Pair, dict]:
+    """The averaged trunk, or pair of trunks, of a checkpoint in evaluation mode, and its recipe."""
     saved = torch.load(checkpoint, weights_only=False)
     trunk = build(saved["recipe"])
     trunk.load_state_dict(saved["averaged"])
@@ -120,7 +121,7 @@ def load_trunk(checkpoint: Path) -> tuple[Trunk, dict]:
 
 
 @torch.no_grad()
-def calibrate(trunk: Trunk, validation: ClipMaker) -> float:
+def calibrate(trunk: Trunk | Pair, validation: ClipMaker) -> float:
     """Divides the last layer by the temperature that fits stills best, and returns it.
 
     What is trained on top then has no reason to change how sure the trunk is.

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .pair import Pair
 from .trunk import Standardise, Trunk
 
 FRAMES = 16
@@ -67,12 +68,12 @@ def saliency(maps: torch.Tensor, logits: torch.Tensor, classify: nn.Linear) -> t
 
 
 class FaceCnnLstm(nn.Module):
-    """The trunk on each frame, then `TemporalHead`. Takes clips of any length from one frame on.
+    """The trunk, or a pair of them, on each frame, then `TemporalHead`. Takes clips of any length from one frame on.
 
     With `mirror` a frame's features are the mean of those of the frame and of its mirror picture.
     """
 
-    def __init__(self, trunk: Trunk, mirror: bool, hidden: int = 64) -> None:
+    def __init__(self, trunk: Trunk | Pair, mirror: bool, hidden: int = 64) -> None:
         super().__init__()
         self.trunk, self.mirror = trunk, mirror
         self.head = TemporalHead(trunk.width, hidden)

@@ -27,8 +27,8 @@ from .clip_models import FRAMES, FaceCnnLstm
 from .evaluate_trunk import calibration_error, fit_temperature, scaled
 from .frontend import ROOT
 from .onnx_face import write_3dcnn_lstm, write_cnn_lstm
+from .pair import build as build_trunk
 from .train_3dcnn_lstm import build as build_3d
-from .train_trunk import build as build_trunk
 
 TITLES = {
     "face-cnn-lstm": {"en": "Faces, CNN + LSTM", "zh": "人脸,CNN + LSTM"},

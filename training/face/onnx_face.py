@@ -18,7 +18,8 @@ from torch import nn
 from training.text.onnx_graph import OPSET, Graph
 
 from .clip_models import FRAMES, Face3dCnnLstm, FaceCnnLstm, Residual3d, TemporalHead
-from .trunk import Residual
+from .pair import Pair
+from .trunk import Gate, Residual, Trunk
 
 SIDE, PLACES, CLASSES = 48, 6, 7
 
@@ -87,6 +88,8 @@ class FaceGraph(Graph):
         first = x if isinstance(block, Residual) else self.steps(x, [-1, 0, 1])
         y = self.add("Relu", self.convolution(f"{name}.0", first, body[0], body[1]))
         y = self.convolution(f"{name}.1", y, body[3], body[4])
+        if isinstance(body[-1], Gate):
+            y = self.gate(f"{name}.gate", y, body[-1])
         for layer in block.shortcut:
             if isinstance(layer, nn.AvgPool2d | nn.AvgPool3d):
                 x = self.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
@@ -94,6 +97,21 @@ class FaceGraph(Graph):
         for i in convs:
             x = self.convolution(f"{name}.shortcut", x, block.shortcut[i], block.shortcut[i + 1])
         return self.add("Relu", self.add("Add", y, x))
+
+    def gate(self, name: str, x: str, gate: Gate) -> str:
+        """`Gate` on [n, c, h, w]."""
+        means = self.add("ReduceMean", x, axes=[2, 3], keepdims=0)
+        inner = self.add("Relu", self.linear_stored(f"{name}.squeeze", means, gate.squeeze))
+        share = self.add("Sigmoid", self.linear_stored(f"{name}.excite", inner, gate.excite))
+        return self.add("Mul", x, self.add("Unsqueeze", share, self.ints(2, 3)))
+
+    def trunk(self, name: str, x: str, trunk: Trunk) -> str:
+        """`Trunk.layers` on crops without mean and contrast: the maps [n, width, 6, 6]."""
+        layers = trunk.layers
+        x = self.add("Relu", self.convolution(f"{name}stem", x, layers[0], layers[1]))
+        for i, block in enumerate(layers[3:]):
+            x = self.residual(f"{name}block{i}", x, block)
+        return x
 
     def steps(self, x: str, offsets: list[int], count: int = FRAMES // 2) -> str:
         """Each step [n · count, c, h, w] beside its neighbours, in the channels; zeros outside the clip."""
@@ -174,10 +192,10 @@ def write_cnn_lstm(model: FaceCnnLstm, path: Path, int8: bool) -> None:
     x = g.standardised()
     if model.mirror:
         x = g.add("Concat", x, mirror_picture(g, x), axis=0)
-    layers = model.trunk.layers
-    x = g.add("Relu", g.convolution("stem", x, layers[0], layers[1]))
-    for i, block in enumerate(layers[3:]):
-        x = g.residual(f"block{i}", x, block)
+    if isinstance(model.trunk, Pair):
+        x = g.add("Concat", *(g.trunk(f"trunk{i}.", x, part) for i, part in enumerate(model.trunk.trunks)), axis=1)
+    else:
+        x = g.trunk("", x, model.trunk)
     if model.mirror:
         half = g.add("Div", g.add("Shape", x), g.ints(2))
         middle = g.add("Slice", half, g.ints(0), g.ints(1))

@@ -30,7 +30,7 @@ from .trunk import Trunk
 
 
 def build(recipe: dict) -> Trunk:
-    return Trunk(recipe["stem"], tuple(recipe["widths"]), recipe["blocks"], recipe["dropout"])
+    return Trunk(recipe["stem"], tuple(recipe["widths"]), recipe["blocks"], recipe["dropout"], gate=recipe.get("gate", 0))
 
 
 @torch.no_grad()

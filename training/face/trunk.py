@@ -21,10 +21,26 @@ class Standardise(nn.Module):
         return centred / torch.sqrt(variance + 1e-6)
 
 
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut; the shortcut of a stride is average pooling."""
+class Gate(nn.Module):
+    """Weighs the channels by what the whole picture holds of each (Hu et al. 2018)."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, inner)
+        self.excite = nn.Linear(inner, channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        share = torch.sigmoid(self.excite(torch.relu(self.squeeze(x.mean(dim=(2, 3))))))
+        return x * share[:, :, None, None]
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut; the shortcut of a stride is average pooling.
+
+    With `gate` the branch ends in a `Gate` with so many times fewer inner units than channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, gate: int = 0) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
@@ -32,6 +48,7 @@ class Residual(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
             nn.BatchNorm2d(outputs),
+            *([Gate(outputs, outputs // gate)] if gate else []),
         )
         shortcut: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
         if inputs != outputs:
@@ -45,17 +62,18 @@ class Residual(nn.Module):
 
 class Trunk(nn.Module):
     def __init__(
-        self, stem: int = 32, widths: tuple[int, ...] = (48, 96, 192), blocks: int = 2,
-        dropout: float = 0.3, classes: int = 7,
+        self, stem: int = 32, widths: tuple[int, ...] = (48, 96, 192),
+        blocks: int | tuple[int, ...] = 2, dropout: float = 0.3, classes: int = 7, gate: int = 0,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [
             nn.Conv2d(1, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
         ]
         inputs = stem
-        for stage, width in enumerate(widths):
-            for block in range(blocks):
-                layers.append(Residual(inputs, width, 2 if stage > 0 and block == 0 else 1))
+        depths = (blocks,) * len(widths) if isinstance(blocks, int) else blocks
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            for block in range(depth):
+                layers.append(Residual(inputs, width, 2 if stage > 0 and block == 0 else 1, gate))
                 inputs = width
         self.standardise = Standardise()
         self.layers = nn.Sequential(*layers)

@@ -7,6 +7,7 @@ import torch
 
 from training.face.clip_models import FRAMES, Face3dCnnLstm, FaceCnnLstm
 from training.face.onnx_face import write_3dcnn_lstm, write_cnn_lstm
+from training.face.pair import Pair
 from training.face.trunk import Trunk
 
 WIDTHS = (12, 16, 24)
@@ -41,6 +42,16 @@ def test_the_graph_of_the_plane_network_answers_as_pytorch_does(tmp_path: Path, 
     path = tmp_path / "model.onnx"
     write_cnn_lstm(model, path, int8=False)
     for shape in ((1, 1), (3, 1), (2, 5), (1, FRAMES)):
+        compare(model, path, torch.rand(*shape, 1, 48, 48), 1e-3)
+
+
+def test_the_graph_of_a_pair_answers_as_pytorch_does(tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    pair = Pair([Trunk(8, WIDTHS, 2), Trunk(8, (8, 12, 20), (1, 2, 1), gate=4)], [0.4, 0.7])
+    model = lively(FaceCnnLstm(pair, mirror=True, hidden=8))
+    path = tmp_path / "model.onnx"
+    write_cnn_lstm(model, path, int8=False)
+    for shape in ((1, 1), (2, 5)):
         compare(model, path, torch.rand(*shape, 1, 48, 48), 1e-3)
 
 
