@@ -5,7 +5,7 @@ const database = new Database(file);
 database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA busy_timeout = 5000;
+    PRAGMA busy_timeout = 250; -- Node-RED waits as long; the inbox tries again
 `);
 database.exec(SCHEMA);
 if (database.prepare('PRAGMA user_version').get().user_version === 0) {
