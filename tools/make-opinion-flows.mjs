@@ -389,7 +389,7 @@ function inputs({ node }) {
     [500, 300],
     func('replay', read('functions/replay.js'), { outputs: 2 }),
     ['20'],
-    ['40'],
+    ['45'],
   );
   node(
     '20',
@@ -528,7 +528,7 @@ function database(flow, sql, driver) {
     'function',
     [440, 640],
     func('stored', read('functions/stored.js'), { outputs: 3 }),
-    ['40'],
+    ['45'],
     ['54'],
     ['21'],
   );
@@ -559,6 +559,7 @@ function database(flow, sql, driver) {
     '25',
     '40',
     '43',
+    '45',
     '50',
     '53',
     '72',
@@ -739,12 +740,16 @@ function alerts(flow) {
     format: 'alert',
     locale: 'zh',
   };
-  node('40', 'emotion-alert', [160, 1180], settings, ['41'], []);
+  const order = func('in order', read('functions/in-order.js'), {
+    finalize: 'clearTimeout(globalThis.held?.timer);\n',
+  });
+  node('45', 'function', [150, 1180], order, ['40']);
+  node('40', 'emotion-alert', [300, 1180], settings, ['41'], []);
   const sql = func('alert → SQL', read('functions/alert-rows.js'), { outputs: 2 });
-  node('41', 'function', [320, 1180], sql, ['42'], ['44']);
-  node('42', 'link call', [470, 1160], databaseCall(flow), ['43']);
-  node('43', 'function', [610, 1160], func('stored?', read('functions/alert-stored.js')), ['54']);
-  node('44', 'mqtt out', [480, 1220], publisher(ref, 'opinion/alerts/<topic>'));
+  node('41', 'function', [450, 1180], sql, ['42'], ['44']);
+  node('42', 'link call', [600, 1160], databaseCall(flow), ['43']);
+  node('43', 'function', [740, 1160], func('stored?', read('functions/alert-stored.js')), ['54']);
+  node('44', 'mqtt out', [630, 1220], publisher(ref, 'opinion/alerts/<topic>'));
 }
 
 const publisher = (ref, name) => ({
@@ -835,7 +840,7 @@ function groups({ group, nodes, ref }) {
   ];
   group('g4', 'The dashboard  ·  仪表板', pages, '#d5a6bd');
   const files = ['74', '7f', '75', '76', '77', '78', '79', '7a', '7b', '7c', '7d'];
-  group('g6', 'Alerts  ·  预警', ['40', '41', '42', '43', '44'], '#f9cb9c');
+  group('g6', 'Alerts  ·  预警', ['45', '40', '41', '42', '43', '44'], '#f9cb9c');
   const briefing = ['90', '91', '92', '93', '94', '95'];
   group('g7', 'Briefings  ·  简报', briefing, '#a2c4c9');
   group('g5', 'Files of texts  ·  批量分析', files, '#b4a7d6');

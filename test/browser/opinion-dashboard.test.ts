@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import type { MqttClient } from 'mqtt';
 import type { Browser, Page } from 'puppeteer-core';
 import { NodeRed } from '../flows/node-red';
+import { until } from '../media/fixtures';
 import { CLASSES, connect, madeUpPosts, OpinionDatabase, publish } from '../flows/opinion';
 import { keepScreenshot, openChromium, openPage } from './chromium';
 
@@ -225,6 +226,42 @@ describe('the public-opinion dashboard', function () {
     expect(html).to.contain(String(database.count()));
     expect(html).not.to.match(/<img|<script/);
     await keepScreenshot(page, 'opinion-briefing');
+    expect(problems).to.deep.equal([]);
+  });
+
+  it('shows an alert within a minute of the replayed feed, and sends it by MQTT', async () => {
+    const { page, problems } = await open();
+    const { flows } = await nodeRed.flows();
+    const buttons = flows as { id: string; type: string; props?: { p: string; v?: string }[] }[];
+    const button = buttons.find(({ props }) =>
+      props?.some(({ p, v }) => p === 'speed' && v === '720'),
+    );
+    const told: { topic: string; kind: string; time: number }[] = [];
+    client.on('message', (_topic, payload) =>
+      told.push(JSON.parse(payload.toString()) as (typeof told)[0]),
+    );
+    await client.subscribeAsync('opinion/alerts/transit', { qos: 1 });
+    const begins = Date.now() - 24 * 3_600_000;
+    // Twenty times as fast as the button, which is the first that a newcomer presses.
+    const props = [{ p: 'speed', v: '14400', vt: 'num' }];
+    await fetch(`${nodeRed.url}/inject/${button!.id}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ __user_inject_props__: props }),
+    });
+    await page.waitForFunction(
+      "Number(document.querySelector('[data-op=alerts]')?.textContent) > 0",
+      { timeout: 60_000 },
+    );
+    await page.waitForSelector('.op-alerts b');
+    expect((await texts(page, '.op-alerts b')).join(' ')).to.contain('transit');
+    const [row] = database.rows("SELECT * FROM alerts WHERE topic = 'transit' ORDER BY time");
+    expect(row).to.include({ kind: 'volume', acknowledged: 0 });
+    expect(JSON.parse(row!['evidence'] as string)).to.have.length.above(2);
+    const minute = ((row!['time'] as number) - begins) / 60_000;
+    expect(minute, 'minutes of the day, of which 720 pass in a minute').to.be.within(480, 720);
+    await until(() => told.length > 0, 'the alert by MQTT');
+    expect(told[0]).to.include({ topic: 'transit', kind: 'volume', time: row!['time'] });
     expect(problems).to.deep.equal([]);
   });
 
