@@ -1,7 +1,8 @@
 import { open as openFile } from 'node:fs/promises';
 import { EmotionError } from '../emotion/error';
+import { requireRegularFile } from './access';
 import { summary } from './failure';
-import { commandFor, isPicture, openInput, type MediaInput } from './input';
+import { commandFor, isPicture, nameOf, openInput, type MediaInput } from './input';
 import {
   exifOrientation,
   isSideways,
@@ -11,6 +12,7 @@ import {
 } from './orientation';
 import { probe, type MediaInfo, type VideoStream } from './probe';
 import { FfmpegProcess } from './process';
+import { containedPicture } from './sniff';
 
 /** One picture, upright, 8-bit RGB. */
 export interface Frame {
@@ -84,6 +86,7 @@ export function frameGeometry(
 async function beginning(input: MediaInput): Promise<Uint8Array> {
   if (input.kind === 'bytes') return input.bytes;
   if (input.kind !== 'file') return new Uint8Array(0);
+  await requireRegularFile(input.path);
   const file = await openFile(input.path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(131_072), 0, 131_072, 0);
@@ -109,6 +112,16 @@ export async function* decodeFrames(
   input: MediaInput,
   options: FrameOptions = {},
 ): AsyncGenerator<Frame, MediaInfo, void> {
+  const start = await beginning(input);
+  const contained = containedPicture(start);
+  if (contained === 'heic') {
+    // Some versions of FFmpeg cannot read it at all, others give its first tile for the whole picture.
+    const name = nameOf(input);
+    throw new EmotionError('media.unreadable', `${name}: HEIC; save the picture as JPEG or PNG`, {
+      input: name,
+      format: 'heic',
+    });
+  }
   const info = await probe(input, {
     timeoutMs: options.stallMs ?? 15_000,
     maxPixels: options.maxPixels ?? 50_000_000,
@@ -118,8 +131,7 @@ export async function* decodeFrames(
       format: info.format,
     });
   }
-  const start = await beginning(input);
-  const isStill = isPicture(start) && info.format !== 'apng';
+  const isStill = contained !== undefined || (isPicture(start) && info.format !== 'apng');
   const fps = isStill ? undefined : (options.fps ?? 10);
   const geometry = frameGeometry(info.video, exifOrientation(start), {
     ...(options.maxWidth !== undefined && { maxWidth: options.maxWidth }),

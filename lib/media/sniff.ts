@@ -43,3 +43,21 @@ function isMpegFrame(bytes: Uint8Array): boolean {
   const bitrate = third >> 4;
   return version !== 1 && layer !== 3 && bitrate > 0 && bitrate < 15 && ((third >> 2) & 3) !== 3;
 }
+
+/** Brands of ISO/IEC 23008-12 for pictures coded as in H.265. */
+const HEIC_BRANDS: ReadonlySet<string> = new Set(['heic', 'heix', 'heim', 'heis', 'mif1', 'mif2']);
+
+/**
+ * Whether bytes begin like a single picture in a film's container: AVIF, or HEIC as telephones make
+ * it. `undefined` for films, series of pictures, and everything else.
+ */
+export function containedPicture(bytes: Uint8Array): 'avif' | 'heic' | undefined {
+  if (ascii(bytes, 4, 4) !== 'ftyp') return undefined;
+  const end = Math.min(bytes.length, ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0), 128);
+  const brands = [ascii(bytes, 8, 4)];
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(ascii(bytes, at, 4));
+  if (!brands.some((brand) => brand === 'avif' || HEIC_BRANDS.has(brand))) return undefined;
+  const [major] = brands;
+  if (major === 'avif' || (major === 'mif1' && brands.includes('avif'))) return 'avif';
+  return HEIC_BRANDS.has(major!) ? 'heic' : undefined;
+}

@@ -4,6 +4,7 @@ import { deflateSync, crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { decodeFrames, FrameSlicer, type Frame, type FrameOptions } from '../../lib/media/frames';
 import { exifOrientation } from '../../lib/media/orientation';
+import { containedPicture } from '../../lib/media/sniff';
 import type { MediaInput } from '../../lib/media/input';
 import { expectFailure, ffmpegChildren, make, scratchFolder } from './fixtures';
 
@@ -150,6 +151,8 @@ describe('decoding pictures', function () {
       );
     }
     await expectFailure(all({ kind: 'bytes', bytes: new Uint8Array(0) }), 'media.empty');
+    const heic = Buffer.concat([Buffer.from('0000001c66747970', 'hex'), Buffer.from('heic\0\0\0\0mif1heicmeta')]); // prettier-ignore
+    await expectFailure(all({ kind: 'bytes', bytes: heic }), 'media.unreadable', /HEIC.*JPEG/);
   });
 
   it('ends FFmpeg when the reader leaves early', async () => {
@@ -157,6 +160,28 @@ describe('decoding pictures', function () {
     expect((await frames.next()).done).to.equal(false);
     await frames.return(undefined as never);
     expect(await ffmpegChildren()).to.deep.equal([]);
+  });
+});
+
+describe('containedPicture', () => {
+  const head = (major: string, ...compatible: string[]): Buffer => {
+    const brands = Buffer.from(`ftyp${major}\0\0\0\0${compatible.join('')}`);
+    return Buffer.concat([
+      Buffer.from([0, 0, 0, 4 + brands.length]),
+      brands,
+      Buffer.from('\0\0\0\x08mdat'),
+    ]);
+  };
+
+  it('tells single pictures from films and series of pictures', () => {
+    expect(containedPicture(head('avif', 'avif', 'mif1'))).to.equal('avif');
+    expect(containedPicture(head('mif1', 'avif', 'miaf'))).to.equal('avif');
+    expect(containedPicture(head('heic', 'mif1', 'heic'))).to.equal('heic');
+    expect(containedPicture(head('mif1', 'heic'))).to.equal('heic');
+    expect(containedPicture(head('avis', 'avif', 'avis'))).to.equal(undefined);
+    expect(containedPicture(head('isom', 'iso2', 'mp41'))).to.equal(undefined);
+    expect(containedPicture(head('heic').subarray(0, 10))).to.equal(undefined);
+    expect(containedPicture(new Uint8Array(0))).to.equal(undefined);
   });
 });
 
