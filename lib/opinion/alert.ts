@@ -132,8 +132,6 @@ const SENSITIVITY = {
   high: { factor: 1.6, odds: 2, threshold: 10, z: 5 },
 } as const;
 
-/** Volumes up to so many times what was expected are a busier day and no change. */
-const ALLOWANCE = 1.2;
 /** Intervals of the moving z-score, and of the judgement whether it became worse. */
 const WINDOW = 5;
 /** Intervals in a row without anything that speaks for an incident: it is over. */
@@ -696,11 +694,11 @@ class Group {
   #likelihoodRatio(kind: AlertKind, counts: Counts, expected: Expected): number {
     const { factor, odds } = SENSITIVITY[this.options.sensitivity];
     if (kind === 'volume') {
-      const rate = Math.max(ALLOWANCE * expected.volume, 0.02);
+      const rate = Math.max((1 + expected.volumeMargin) * expected.volume, 0.02);
       const ratio = counts.volume * Math.log(factor) - rate * (factor - 1);
       return ratio / expected.volumeDispersion;
     }
-    const share = expected.share;
+    const share = Math.min(0.95, expected.share + expected.shareMargin);
     const changed = (odds * share) / (1 - share + odds * share);
     const ratio =
       counts.negative * Math.log(changed / share) +

@@ -23,6 +23,12 @@ export interface Expected {
   /** Variance of a count over that of a Poisson one, and of a share over that of a binomial one. */
   readonly volumeDispersion: number;
   readonly shareDispersion: number;
+  /**
+   * How far beyond what was expected is still no change, for what is expected is an estimate: a share
+   * of the volume, and one standard error of the negative share.
+   */
+  readonly volumeMargin: number;
+  readonly shareMargin: number;
 }
 
 /** What is left out of what counts as normal. */
@@ -97,6 +103,9 @@ const SHIFTED_MS = 12 * 3_600_000;
 /** Share of negative posts before anything is known, and its weight in posts. */
 const FIRST_SHARE = 0.3;
 const FIRST_POSTS = 10;
+/** A day may be busier by so much; without a season an hour may rise by so much more than the last ones. */
+const BUSIER = 0.2;
+const STEEPER = 0.5;
 /** A level that is off by so much is a matter of the level and not of the dispersion. */
 const TOLERANCE = 0.2;
 /** The dispersion before anything is known, its weight in intervals, and how long it remembers. */
@@ -164,9 +173,8 @@ export class Baseline {
     const volume = days > 0 ? seasonal * level : (local ?? 0);
     const recent = this.#recentShare();
     const prior = Math.min(time < this.#shiftedUntil ? SHIFTED_POSTS : PRIOR_POSTS, posts);
-    const shareNow =
-      (recent.negative + prior * share + FIRST_POSTS * FIRST_SHARE) /
-      (recent.certain + prior + FIRST_POSTS);
+    const basis = recent.certain + prior + FIRST_POSTS;
+    const shareNow = (recent.negative + prior * share + FIRST_POSTS * FIRST_SHARE) / basis;
     const spread = Math.max(this.#volumeDispersion.value, this.#blockDispersion.value, 1);
     return {
       volume,
@@ -176,6 +184,8 @@ export class Baseline {
       // What few days say of an hour is less sure, and a line through hours even less.
       volumeDispersion: days > 0 ? spread * (1 + 1 / days) : 1.75 * spread,
       shareDispersion: Math.max(1, this.#shareDispersion.value),
+      volumeMargin: days > 0 ? BUSIER : STEEPER,
+      shareMargin: Math.sqrt((shareNow * (1 - shareNow)) / basis),
     };
   }
 
