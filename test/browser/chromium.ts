@@ -36,6 +36,8 @@ export async function openPage(
 ): Promise<{ page: Page; problems: string[] }> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
+  // Of a browser that shares a slow machine with another Node-RED and another browser.
+  page.setDefaultTimeout(60_000);
   await page.setViewport({ width, height });
   const problems: string[] = [];
   page.on('console', (message: ConsoleMessage) => {

@@ -27,7 +27,7 @@ declare const RED: {
 declare const localStorage: { setItem(key: string, value: string): void };
 
 describe('the import dialog', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let nodeRed: NodeRed;
   let browser: Browser;
   let server: TestServer;
@@ -157,7 +157,7 @@ describe('the import dialog', function () {
         'disgust',
         'surprise',
       ]);
-      expect(await said(page, problem)).to.match(words.open);
+      await shows(page, problem, words.open);
       expect(await said(page, '.emotion-import')).not.to.match(/import\.[\w-]+|__\w+__/);
       await keepScreenshot(page, `import-proposal-${language}`);
       await page.select('.emotion-import-labels select[data-label="LABEL_4"]', 'fear');
@@ -169,7 +169,7 @@ describe('the import dialog', function () {
       held = false;
 
       // The dialog closes by itself; what it brought is chosen.
-      await page.waitForSelector('.emotion-import', { hidden: true, timeout: 20_000 });
+      await page.waitForSelector('.emotion-import', { hidden: true });
       await page.waitForSelector(`.emotion-model-item input[value="${id}"]:checked`);
       const manifest = await readFile(join(models, id, 'model.yaml'), 'utf8');
       expect(manifest).to.contain('LABEL_4: fear').and.to.contain('weights: mit');

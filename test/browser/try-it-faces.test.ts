@@ -10,7 +10,7 @@ import { film, portrait } from '../video/face-files';
 import { keepScreenshot, openChromium, openPage } from './chromium';
 
 describe('the try-it page, for faces', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   const folder = scratchFolder();
   let nodeRed: NodeRed;
   let browser: Browser;
@@ -34,7 +34,7 @@ describe('the try-it page, for faces', function () {
       uploadFile(path: string): Promise<void>;
     };
     await input.uploadFile(path);
-    await page.waitForSelector('.result', { timeout: 30_000 });
+    await page.waitForSelector('.result');
     await page.waitForFunction("document.getElementById('video-state').textContent === ''");
   }
 
@@ -101,7 +101,7 @@ describe('the try-it page, for faces', function () {
   it('looks through the camera until it is stopped', async () => {
     const { page, problems } = await open();
     await page.click('#camera');
-    await page.waitForSelector('.result', { timeout: 30_000 });
+    await page.waitForSelector('.result');
     expect(await text(page, '#camera')).to.equal('Stop the camera');
     await page.click('#camera');
     expect(await text(page, '#camera')).to.equal('Use the camera');

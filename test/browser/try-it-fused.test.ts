@@ -16,7 +16,7 @@ interface PageElement {
 }
 
 describe('the try-it page, for all together', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   const folder = scratchFolder();
   const sound = join(folder, 'voice.wav');
   const picture = join(folder, 'face.png');
@@ -60,8 +60,8 @@ describe('the try-it page, for all together', function () {
   }
   async function send(page: Page): Promise<void> {
     await page.click('#send-fused');
-    await page.waitForSelector('#panel-fused .drop [role=status]:empty', { timeout: 30_000 });
-    await page.waitForSelector('#send-fused:not([disabled])', { timeout: 30_000 });
+    await page.waitForSelector('#panel-fused .drop [role=status]:empty');
+    await page.waitForSelector('#send-fused:not([disabled])');
   }
 
   it('shows how much text, voice and face counted, whether they agree, and why, in both languages', async () => {

@@ -13,7 +13,7 @@ interface PageElement {
 }
 
 describe('the try-it page', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let nodeRed: NodeRed;
   let browser: Browser;
   before(async () => {
@@ -144,7 +144,7 @@ describe('the try-it page', function () {
         uploadFile(path: string): Promise<void>;
       };
       await input.uploadFile(path);
-      await page.waitForSelector('.result', { timeout: 20_000 });
+      await page.waitForSelector('.result');
       await page.waitForFunction("document.getElementById('audio-state').textContent === ''");
     }
     /** Share of the points of a canvas that are painted. */
@@ -187,7 +187,7 @@ describe('the try-it page', function () {
       await page.waitForSelector('#record[aria-pressed="true"]');
       await new Promise((resolve) => setTimeout(resolve, 1500));
       await page.click('#record');
-      await page.waitForSelector('.result', { timeout: 20_000 });
+      await page.waitForSelector('.result');
       expect((await texts(page, '.verdict'))[0]).not.to.equal('');
       expect(problems).to.deep.equal([]);
     });

@@ -43,7 +43,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function until(condition: () => boolean, withinMs = 10_000): Promise<void> {
+async function until(condition: () => boolean, withinMs = 20_000): Promise<void> {
   const end = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${String(condition)}`);

@@ -113,7 +113,7 @@ describe(`a camera with ${FPS} pictures a second`, function () {
       ...route('seen', TELL),
       ...route('probe', PROBE),
     ]);
-    await until(async () => (await fetch(`${nodeRed.url}/seen`)).ok, 'the flow', 20_000);
+    await until(async () => (await fetch(`${nodeRed.url}/seen`)).ok, 'the flow', 60_000);
     await pictures(WARM_UP);
     const before = { ...(await holds()), ...(await seen()) };
     await pictures(before.pictures + LOOKED_AT);

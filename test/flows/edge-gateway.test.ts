@@ -25,7 +25,7 @@ interface EdgePost {
 }
 
 describe('the flow of an edge gateway', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const file = join(packageRoot(), 'examples/flows/12-edge-gateway.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
   let nodeRed: NodeRed;
@@ -113,15 +113,15 @@ describe('the flow of an edge gateway', function () {
 
   it('keeps results on disk while the broker is away, and sends them later, none missing', async () => {
     await mosquitto.pause();
-    await until(async () => (await pending()) >= 4, 'results in the outbox', 30_000);
+    await until(async () => (await pending()) >= 4, 'results in the outbox', 60_000);
     const gone = Math.max(...windows());
     await mosquitto.startAgain();
-    await until(() => Math.max(...windows()) > gone + 4, 'the results afterwards', 40_000);
+    await until(() => Math.max(...windows()) > gone + 4, 'the results afterwards', 60_000);
     await press('stop');
-    await until(async () => (await pending()) === 0, 'an empty outbox', 30_000);
+    await until(async () => (await pending()) === 0, 'an empty outbox', 60_000);
     await until(() => {
       const seen = new Set(windows());
       return Array.from({ length: Math.max(...seen) + 1 }, (_unused, index) => index).every((index) => seen.has(index)); // prettier-ignore
-    }, 'every window'); // prettier-ignore
+    }, 'every window', 60_000); // prettier-ignore
   });
 });

@@ -86,7 +86,7 @@ describe('the flow that breaks things on purpose', function () {
 
   async function answers(count: number): Promise<Kept[]> {
     const kept: Kept[] = [];
-    const until = Date.now() + 30_000;
+    const until = Date.now() + 60_000;
     while (kept.length < count && Date.now() < until) {
       kept.push(...((await (await fetch(`${nodeRed.url}/kept`)).json()) as Kept[]));
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -16,7 +16,7 @@ interface FlowNode {
 }
 
 describe('the flow for a live camera', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   const folder = scratchFolder();
   const file = join(packageRoot(), 'examples/flows/06-live-camera.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
@@ -59,9 +59,9 @@ describe('the flow for a live camera', function () {
         ? ((await response.json()) as { seen: number; last: Result })
         : { seen: 0, last: {} as Result };
     };
-    await until(async () => (await fetch(`${nodeRed.url}/seen`)).ok, 'the flow', 20_000);
+    await until(async () => (await fetch(`${nodeRed.url}/seen`)).ok, 'the flow', 60_000);
     expect((await press('start')).status).to.equal(200);
-    await until(async () => (await look()).seen >= 3, 'three answers', 30_000);
+    await until(async () => (await look()).seen >= 3, 'three answers', 60_000);
     const { last } = await look();
     const running = () => ffmpegChildren(nodeRed.process.pid);
     expect(await running()).to.have.length(1);

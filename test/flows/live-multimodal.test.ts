@@ -18,7 +18,7 @@ interface Step {
 }
 
 describe('the flow for a live source with sound and pictures', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let nodeRed: NodeRed;
   let flow: FlowNode[];
   before(async () => {
@@ -67,7 +67,7 @@ flow.set('steps', steps);`;
     await press('start');
     let steps: Step[] = [];
     const said = () => steps.filter(({ payload }) => payload.modalities.text !== undefined);
-    const until = Date.now() + 60_000;
+    const until = Date.now() + 90_000;
     while ((steps.length < 4 || said().length === 0) && Date.now() < until) {
       if (steps.length === 1) await press('someone says');
       await new Promise((resolve) => setTimeout(resolve, 500));

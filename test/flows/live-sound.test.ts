@@ -13,7 +13,7 @@ interface FlowNode {
 }
 
 describe('the flow for live sound', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const file = join(packageRoot(), 'examples/flows/04-live-microphone.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
   let nodeRed: NodeRed;
@@ -58,7 +58,7 @@ describe('the flow for live sound', function () {
         return seen.length >= 2;
       },
       'two windows',
-      20_000,
+      60_000,
     );
     expect(seen[0]?.payload).to.include({ label: null, reason: 'no-speech' });
     const [first = 0, second = 0] = seen.map(({ payload }) => payload.segments[0]?.start);

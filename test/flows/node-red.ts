@@ -56,6 +56,8 @@ export class NodeRed {
         NODE_RED_USER_DIR: userDir,
         PORT: '0',
         MQTT_PORT: String(mqttPort),
+        // The language of the log, which `deploy` reads.
+        LC_ALL: 'C.UTF-8',
         ...options.environment,
       },
     });
@@ -75,6 +77,7 @@ export class NodeRed {
     const temporary = options.userDir === undefined;
     const running = new NodeRed(userDir, url, mqttPort, child, output, temporary);
     await running.ready();
+    await running.#hasStarted(0);
     return running;
   }
 
@@ -84,7 +87,7 @@ export class NodeRed {
 
   /** Until the routes of the flows are there: Node-RED answers before it has made them. */
   async ready(): Promise<void> {
-    const until = Date.now() + 20_000;
+    const until = Date.now() + 60_000;
     while ((await fetch(`${this.url}/emotion/models`)).status === 404) {
       if (Date.now() > until) throw new Error(`no route /emotion/models\n${this.log}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -98,7 +101,9 @@ export class NodeRed {
     return (await response.json()) as Awaited<ReturnType<NodeRed['flows']>>;
   }
 
+  /** Resolves when the flows run: Node-RED answers before it has started them. */
   async deploy(flows: readonly object[], type: 'full' | 'flows' | 'nodes' = 'full'): Promise<void> {
+    const before = this.#starts();
     const response = await fetch(`${this.url}/flows`, {
       method: 'POST',
       headers: {
@@ -109,6 +114,20 @@ export class NodeRed {
       body: JSON.stringify({ flows }),
     });
     if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
+    await this.#hasStarted(before);
+  }
+
+  #starts(): number {
+    return this.log.match(/Started (modified )?(flows|nodes)/g)?.length ?? 0;
+  }
+
+  /** Until flows have started once more than before. */
+  async #hasStarted(before: number): Promise<void> {
+    const until = Date.now() + 60_000;
+    while (this.#starts() <= before) {
+      if (Date.now() > until) throw new Error(`the flows do not start\n${this.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Processes that Node-RED started and that still run. */

@@ -153,7 +153,7 @@ describe('the public-opinion flow', function () {
     const before = database.count();
     const { flows } = await nodeRed.flows();
     await nodeRed.deploy(flows, 'full');
-    const until = Date.now() + 20_000;
+    const until = Date.now() + 60_000;
     let response = await send({ text: 'after the restart, so happy' });
     while (response.status === 404 && Date.now() < until) {
       response = await send({ text: 'after the restart, so happy' });
