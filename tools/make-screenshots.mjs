@@ -1,10 +1,10 @@
-// Makes the pictures of the documentation, docs/images/*.png: starts Node-RED with the example flows in
+// Makes the pictures of the documentation, docs/images/*.png and tour-*.gif: starts Node-RED with the example flows in
 // a temporary user directory, opens it in headless Chromium (apt-get install chromium, or CHROMIUM), and
 // takes pictures in small palettes (FFmpeg). Run it after a change to what they show:
 //   npm run build && node tools/make-screenshots.mjs [name …]
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ const chromium = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-
 if (!chromium) throw new Error('Chromium is needed: apt-get install chromium, or set CHROMIUM');
 
 const TEXTS = {
-  'en-US': 'The parcel arrived a day early, and they even wrapped it as a gift!',
+  'en-US': 'What a lovely surprise, thank you!',
   'zh-CN': '等了三个小时，最后告诉我没票了，气死我了！',
 };
 
@@ -33,10 +33,10 @@ async function freePort() {
   return port;
 }
 
-async function startNodeRed() {
+async function startNodeRed(userDir = 'node-red') {
   const child = spawn(process.execPath, [join(root, 'tools/start.mjs')], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_RED_USER_DIR: join(scratch, 'node-red'), PORT: '0', MQTT_PORT: String(await freePort()) }, // prettier-ignore
+    env: { ...process.env, NODE_RED_USER_DIR: join(scratch, userDir), PORT: '0', MQTT_PORT: String(await freePort()) }, // prettier-ignore
   });
   let log = '';
   const addresses = await new Promise((resolve, reject) => {
@@ -116,6 +116,82 @@ async function dashboardPicture(browser, { editor, dashboard }, locale, name, si
   await page.browserContext().close();
 }
 
+/** A film of the editor, the try-it page and the dashboard while a day of posts comes in. */
+async function tour(browser, locale, name) {
+  const nodeRed = await startNodeRed(name);
+  const size = { width: 1280, height: 720 };
+  const frames = [];
+  const shoot = async (page, seconds) => {
+    const file = join(scratch, `${name}-${frames.length}.png`);
+    await page.screenshot({ path: file });
+    frames.push({ file, seconds });
+  };
+  try {
+    const live = await open(browser, nodeRed.dashboard, locale, size);
+    await live.waitForSelector('[data-op=total]', { timeout: 120_000 });
+
+    // The first text waits for the model; people look at the time that one takes.
+    await fetch(`${nodeRed.editor}inject/e010000000000006`, { method: 'POST' });
+    await delay(5_000);
+    const editor = await open(browser, `${nodeRed.editor}#flow/e01000000000tab1`, locale, size);
+    await editor.waitForSelector('.red-ui-flow-node', { timeout: 120_000 });
+    await editor.evaluate(() => globalThis.RED.sidebar.show('debug'));
+    await delay(1_500);
+    await shoot(editor, 1.5);
+    await press(locale === 'en-US' ? 'e010000000000003' : 'e010000000000004')(editor);
+    await delay(500);
+    await shoot(editor, 3.5);
+    await editor.evaluate(() => {
+      globalThis.RED.menu.setSelected('menu-item-sidebar', false);
+      globalThis.RED.workspaces.show('e07000000000tab1');
+    });
+    await delay(1_000);
+    await shoot(editor, 3);
+    await editor.browserContext().close();
+
+    const tryIt = await open(browser, nodeRed.tryIt, locale, size);
+    await tryIt.type('#text', TEXTS[locale]);
+    await shoot(tryIt, 1.5);
+    await tryIt.click('#send');
+    await tryIt.waitForSelector('.verdict', { timeout: 120_000 });
+    await delay(300);
+    await shoot(tryIt, 3.5);
+    await tryIt.browserContext().close();
+
+    await fetch(`${nodeRed.editor}inject/e100000000000013`, { method: 'POST' });
+    for (let frame = 0; frame < 24; frame++) {
+      await delay(5_000);
+      await shoot(live, 0.25);
+    }
+    frames.at(-1).seconds = 2;
+    const bars = await live.$$eval('.op-hit', (all) => all.map(({ dataset }) => Number(dataset.posts))); // prettier-ignore
+    await live.click(`.op-hit[data-bar="${bars.indexOf(Math.max(...bars))}"]`);
+    await live.waitForSelector('[data-op=selection]');
+    await delay(1_000);
+    await shoot(live, 2.5);
+    await live.$eval('.op-post', (post) => post.scrollIntoView({ block: 'center' }));
+    await delay(500);
+    await shoot(live, 3.5);
+    await live.browserContext().close();
+  } finally {
+    await stop(nodeRed);
+  }
+  const list = join(scratch, `${name}.txt`);
+  const lines = frames.map(({ file, seconds }) => `file '${file}'\nduration ${seconds}`);
+  // The last duration counts only when another picture follows.
+  writeFileSync(list, [...lines, `file '${frames.at(-1).file}'`].join('\n'));
+  const palette = 'split[a][b];[a]palettegen=max_colors=96:stats_mode=full[p];[b][p]paletteuse=dither=none:diff_mode=rectangle'; // prettier-ignore
+  const filters = `fps=4,scale=960:-1:flags=lanczos,${palette}`;
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-f', 'concat', '-safe', '0', '-i', list, '-vf', filters, join(images, `${name}.gif`)]); // prettier-ignore
+  console.log(name);
+}
+
+async function stop({ child }) {
+  const exited = once(child, 'exit');
+  child.kill('SIGINT');
+  await exited;
+}
+
 mkdirSync(images, { recursive: true });
 const nodeRed = await startNodeRed();
 const browser = await puppeteer.launch({
@@ -142,6 +218,7 @@ try {
     if (nodeRed.dashboard) {
       pictures[`dashboard-${language}`] = (name) =>
         dashboardPicture(browser, nodeRed, locale, name, { width: 1280, height: 900 });
+      pictures[`tour-${language}`] = (name) => tour(browser, locale, name);
     }
   }
   for (const [name, make] of Object.entries(pictures)) {
@@ -153,8 +230,6 @@ try {
   }
 } finally {
   await browser.close();
-  const exited = new Promise((resolve) => nodeRed.child.once('exit', resolve));
-  nodeRed.child.kill('SIGINT');
-  await exited;
+  await stop(nodeRed);
   rmSync(scratch, { recursive: true, force: true });
 }
