@@ -17,7 +17,7 @@ import { calibrated } from '../lib/fusion/fused-temperature';
 import { MODALITIES } from '../lib/fusion/modalities';
 import { POOL_TEMPERATURES } from '../lib/fusion/pool-temperatures';
 import { productOfExpertsMethod } from '../lib/fusion/product-of-experts';
-import { resultBytes } from '../lib/fusion/result-bytes';
+import { heldBytes } from '../lib/fusion/held-bytes';
 import { parseResult } from '../lib/fusion/validate';
 import { weightedVoteMethod } from '../lib/fusion/weighted-vote';
 import { loadModel } from '../lib/models/model';
@@ -85,7 +85,7 @@ export const fusion: RowGroup = {
     const byKey = new KeyAligner<Result>({
       expected: MODALITIES,
       waitMs: 1_000,
-      sizeOf: resultBytes,
+      sizeOf: heldBytes,
       onEvent: ({ members }) => {
         last = fuse(Object.values(members), { method: attention });
       },
@@ -99,7 +99,7 @@ export const fusion: RowGroup = {
       expected: MODALITIES,
       stepMs: 1_000,
       waitMs: 5_000,
-      sizeOf: resultBytes,
+      sizeOf: heldBytes,
       onEvent: ({ members }) => {
         last = members;
       },

@@ -5,7 +5,7 @@ import { KeyAligner } from '../fusion/align-by-key';
 import { TimeAligner } from '../fusion/align-by-time';
 import { MODALITIES, isModality } from '../fusion/modalities';
 import { poolInTime } from '../fusion/pool-in-time';
-import { resultBytes } from '../fusion/result-bytes';
+import { heldBytes } from '../fusion/held-bytes';
 import { resultTime } from './result-time';
 import type { FlowMessage } from './message';
 
@@ -94,7 +94,7 @@ function joinByKey<T extends Joinable>(
   const aligner = new KeyAligner<T>({
     ...limits,
     ...(rule.rememberMs !== undefined && { rememberMs: rule.rememberMs }),
-    sizeOf: heldBytes,
+    sizeOf: bytesOf,
     onEvent: ({ members, expected }) => {
       const present = MODALITIES.flatMap((modality) => members[modality] ?? []);
       onEvent({ members: present, results: present.map(({ result }) => result), expected });
@@ -128,7 +128,7 @@ function joinByTime<T extends Joinable>(
     stepMs,
     outOfOrderMs,
     estimateOffsets: clock === 'live',
-    sizeOf: heldBytes,
+    sizeOf: bytesOf,
     onEvent: ({ stream, startMs, members }) => {
       const results = MODALITIES.flatMap((modality) => {
         const overlaps = members[modality];
@@ -181,15 +181,8 @@ function expectedBy({ expected }: FlowMessage): readonly Modality[] | undefined 
   );
 }
 
-/** About how much memory a held message takes: a sender decides how long its texts and buffers are. */
-function heldBytes({ result, message }: Joinable): number {
-  let bytes = resultBytes(result);
-  for (const member of Object.values(message)) {
-    if (typeof member === 'string') bytes += 2 * member.length;
-    else if (member instanceof Uint8Array) bytes += member.byteLength;
-  }
-  return bytes;
-}
+/** A sender decides how long the texts, lists and buffers of a message are. */
+const bytesOf = ({ result, message }: Joinable): number => heldBytes(result, message);
 
 const shown = (name: string): string => (name.length > 60 ? `${name.slice(0, 59)}…` : name);
 

@@ -200,15 +200,26 @@ describe('emotion-fuse', () => {
     expect(new Set(codes(outcomes))).to.deep.equal(new Set(['fusion.duplicate', 'fusion.late']));
   });
 
-  it('bounds the bytes that it holds, however large a source is', async () => {
-    flow = await Flow.start([{ ...byTopic, wait: 60 }]);
-    const large = { ...text, source: { text: 'x'.repeat(10_000_000) } };
-    const outcomes = [0, 1, 2, 3].map((event) => send(large, { topic: `large ${event}` }));
-    // Four times 20 MB do not fit into 64 MB: the oldest is answered at once.
-    expect(fused((await outcomes[0]!).sent[0]).label).to.equal('happy');
-    await flow.send('fuse', { flush: true });
-    expect(answers(await Promise.all(outcomes))).to.have.length(4);
-  });
+  // Four times 20 MB do not fit into 64 MB, wherever they are: the oldest is answered at once.
+  const large = {
+    'a long text as its source': () => [{ ...text, source: { text: 'x'.repeat(10_000_000) } }],
+    'a long list in its source': () => [
+      { ...text, source: { tags: Array<string>(200_000).fill('x'.repeat(50)) } },
+    ],
+    'a picture beside it': () => [text, { picture: { data: Buffer.alloc(20_000_000) } }],
+  } satisfies Record<string, () => [Result | object, object?]>;
+  for (const [what, make] of Object.entries(large)) {
+    it(`bounds the bytes that it holds: ${what}`, async () => {
+      flow = await Flow.start([{ ...byTopic, wait: 60 }]);
+      const outcomes = [0, 1, 2, 3].map((event) => {
+        const [payload, more] = make() as [object, object?];
+        return send(payload, { topic: `large ${event}`, ...more });
+      });
+      expect(fused((await outcomes[0]!).sent[0]).label).to.equal('happy');
+      await flow.send('fuse', { flush: true });
+      expect(answers(await Promise.all(outcomes))).to.have.length(4);
+    });
+  }
 
   it('msg.reset fails what is held; a redeploy does too', async () => {
     flow = await Flow.start([{ ...byTopic, wait: 60 }]);
