@@ -3,8 +3,8 @@
 A table is an `.npz` file with `label` int `[n]` (index into the seven), `scores` float `[n, 7]`
 (calibrated, sum 1), `known` bool `[n, 7]` (labels that the model has), `group` str `[n]`: corpus or
 part, a slash, and what must not be on both sides of a split, and `made_of`: digests of the files that
-gave the outputs, so that a table is made again when a model was. The groups are dialogues of text,
-speakers of sound and single pictures.
+gave the outputs. A digest of those is in the file's name, so that the outputs of every version of a
+model stay at hand. The groups are dialogues of text, speakers of sound and single pictures.
 
     python -m training.fusion.tables --tables runs/fusion --speech-runs runs/speech
 """
@@ -52,6 +52,13 @@ class Table:
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **vars(self))
+
+
+def table_path(folder: Path, modality: str, made_of: str) -> Path:
+    """Where the outputs of one version of a modality's model are kept."""
+    return (
+        folder / f"{modality}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}.npz"
+    )
 
 
 def load(path: Path) -> Table:
@@ -237,7 +244,7 @@ class Sources:
 
 
 def tables(sources: Sources, folder: Path) -> dict[str, Table]:
-    """The tables of all modalities; those that are not there, or were made of other files, are made."""
+    """The tables of all modalities; those that were not made of these very files before are made."""
     speech = sources.speech
     heard = [speech.recipe, *([speech.reader] if speech.reader else [])]
     outputs = [
@@ -255,11 +262,10 @@ def tables(sources: Sources, folder: Path) -> dict[str, Table]:
     }
     found = {}
     for modality, make in makers.items():
-        path = folder / f"{modality}.npz"
-        kept = load(path) if path.exists() else None
-        if kept is None or kept.made_of != made_of[modality]:
-            kept = dataclasses.replace(make(), made_of=made_of[modality])
-            kept.save(path)
+        path = table_path(folder, modality, made_of[modality])
+        if not path.exists():
+            dataclasses.replace(make(), made_of=made_of[modality]).save(path)
+        kept = load(path)
         right = (kept.scores.argmax(1) == kept.label).mean()
         print(f"{modality}: {len(kept.label)} rows, accuracy {right:.3f}", flush=True)
         found[modality] = kept
