@@ -8,7 +8,7 @@ const LABELS = EMOTIONS.length;
 const SUBSETS = 2 ** MODALITIES.length - 1;
 
 /** How many numbers a temperature is made of, see {@link fusedTemperature}. */
-export const TEMPERATURE_COEFFICIENTS = LABELS + 2 + SUBSETS;
+export const TEMPERATURE_COEFFICIENTS = LABELS + 2 + SUBSETS + 1;
 
 /** Smallest probability whose logarithm is taken. */
 const LEAST_PROBABILITY = 1e-9;
@@ -17,7 +17,7 @@ const LEAST_PROBABILITY = 1e-9;
  * By what the logarithms of fused scores are to be divided, so that the leading label's score is the
  * share of cases in which it is right:
  *
- *     ln T = a · [ p₁ … p₇, H(p) / ln 7, (1/n) Σₘ Σₗ min(p(l), pₘ(l)), subset ]
+ *     ln T = a · [ p₁ … p₇, H(p) / ln 7, (1/n) Σₘ Σₗ min(p(l), pₘ(l)), subset, ln max p ]
  *
  * with the fused distribution p, the modalities' own pₘ, and a one-hot vector of the subset that is
  * present (text counts 1, audio 2, video 4). An input-dependent form of temperature scaling (Guo et
@@ -46,14 +46,17 @@ export function fusedTemperature(
   });
   let entropy = 0;
   let logarithm = 0;
+  let leading = LEAST_PROBABILITY;
   for (let i = 0; i < LABELS; i += 1) {
     const score = fused[i] ?? 0;
     entropy -= score * Math.log(Math.max(score, LEAST_PROBABILITY));
     logarithm += (coefficients[i] ?? 0) * score;
+    leading = Math.max(leading, score);
   }
   logarithm += ((coefficients[LABELS] ?? 0) * entropy) / Math.log(LABELS);
   logarithm += ((coefficients[LABELS + 1] ?? 0) * overlap) / present;
   logarithm += coefficients[LABELS + 1 + subset] ?? 0;
+  logarithm += (coefficients[LABELS + 2 + SUBSETS] ?? 0) * Math.log(leading);
   return Math.exp(logarithm);
 }
 

@@ -22,7 +22,7 @@ const parameters: AttentionParameters = {
   value: {
     weight: fill(3 * 49, (i) => Math.sin(i * 0.53) * 0.4),
     bias: fill(21, (i) => Math.cos(i * 0.9) * 0.2),
-    coefficients: fill(16, (i) => Math.sin(i * 1.3) * 0.3),
+    coefficients: fill(17, (i) => Math.sin(i * 1.3) * 0.3),
   },
 };
 
@@ -54,8 +54,8 @@ describe('attention', () => {
     expect(weights.video).to.be.closeTo(0.6112326193753183, 1e-6);
     expect(weights).not.to.have.property('audio');
     const expected = [
-      0.0014606992496048756, 0.15796436143307285, 0.025897492564468706, 0.002682649226890236,
-      0.45649941401553507, 0.0007799319698402655, 0.3547154515405879,
+      0.0003282818555494704, 0.12851441798492166, 0.012821557274079761, 0.0007124712971429998,
+      0.497083791829242, 0.0001475333839383797, 0.3603919463751257,
     ];
     EMOTIONS.forEach((label, i) => {
       expect(scores[label]).to.be.closeTo(expected[i] ?? NaN, 1e-6);

@@ -72,7 +72,7 @@ const METHODS: readonly FusionMethod[] = [
       value: {
         weight: wave(147, 0.53),
         bias: wave(21, 0.9),
-        coefficients: wave(16, 1.3),
+        coefficients: wave(17, 1.3),
       },
     }),
   ),

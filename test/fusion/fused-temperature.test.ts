@@ -24,7 +24,7 @@ describe('fusedTemperature', () => {
     expect(fusedTemperature(zeros(), fused, modalities)).to.equal(1);
   });
 
-  it('reads the distribution, its entropy, the overlap and the subset', () => {
+  it('reads the distribution, its entropy, the overlap, the subset and the leading score', () => {
     const logarithm = (index: number) =>
       Math.log(fusedTemperature(only(index, 2), fused, modalities));
     expect(logarithm(1)).to.be.closeTo(2 * 0.5, 1e-12);
@@ -37,6 +37,7 @@ describe('fusedTemperature', () => {
     for (let subset = 1; subset <= 7; subset += 1) {
       expect(logarithm(8 + subset)).to.equal(subset === 5 ? 2 : 0);
     }
+    expect(logarithm(16)).to.be.closeTo(2 * Math.log(0.5), 1e-12);
   });
 
   it('computes what training computes', () => {
@@ -44,7 +45,7 @@ describe('fusedTemperature', () => {
     const coefficients = Array.from({ length: TEMPERATURE_COEFFICIENTS }, (_, i) => Math.sin(i));
     const all = { ...modalities, audio: [0.3, 0.3, 0.1, 0.1, 0.1, 0.05, 0.05] };
     const fusedByAll = [0.1, 0.4, 0.2, 0.1, 0.05, 0.05, 0.1];
-    expect(fusedTemperature(coefficients, fusedByAll, all)).to.be.closeTo(9.143408140881641, 1e-12);
+    expect(fusedTemperature(coefficients, fusedByAll, all)).to.be.closeTo(11.903545996558014, 1e-12);
   });
 });
 

@@ -1,8 +1,5 @@
-"""Measures every method of fusion on the test part and fills the card: run once, after `train.py`.
-
-    python -m training.fusion.evaluate --speech-runs runs/speech --out models/fusion-attention
-
-Macro-F1, accuracy and ECE (15 bins) on draws of the test events, the draws pooled, through the code
+"""Measures every method of fusion on the test part and fills the card: run once, after `train.py`;
+`python -m training.fusion` runs both. Macro-F1, accuracy and ECE (15 bins) on draws of the test events, the draws pooled, through the code
 that the node runs. The protocol stands in `train.py`. A run that was cut off goes on when the command
 is given again.
 """
@@ -21,7 +18,13 @@ import torch
 from training.fusion.card import write_card, write_temperatures
 from training.fusion.draw import SUBSETS, Events, fused, subset_name
 from training.fusion.model import LABELS, MODALITIES, FusionAttention
-from training.fusion.tables import add_arguments, digest, emotiontalk, load
+from training.fusion.tables import (
+    add_arguments,
+    digest,
+    emotiontalk,
+    load,
+    table_path,
+)
 from training.fusion.train import (
     DATA,
     DRAWS,
@@ -125,22 +128,20 @@ def measure(
     return found
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_arguments(parser)
-    parser.add_argument("--out", type=Path, default=Path("models/fusion-attention"))
-    parser.add_argument("--draws", type=int, default=5, help="of the test events")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much is measured."""
+    parser.add_argument("--draws", type=int, default=4, help="of the test events")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measures what lies in the model's folder and writes its manifest and card."""
     torch.set_num_threads(arguments.threads)
+    stated = json.loads((arguments.tables / "train.json").read_text())
     # The very outputs that the network was trained with, also where a model has changed since.
-    found = {m: load(arguments.tables / f"{m}.npz") for m in MODALITIES}
+    made_of = stated["madeOf"]
+    found = {m: load(table_path(arguments.tables, m, made_of[m])) for m in MODALITIES}
     talk = {p: emotiontalk(arguments.data, p) for p in ("train", "val", "test")}
     folds, test_part = parts(found, talk, np.random.default_rng(SPLIT))
-    stated = json.loads((arguments.tables / "train.json").read_text())
     settled = Settled(**stated["settled"])
     graph = digest([arguments.out / "model.onnx"])
     key = json.dumps([stated["key"], graph, arguments.draws])
@@ -185,6 +186,16 @@ def main() -> None:
     write_manifest(arguments.out, metrics, DATA)
     write_card(arguments.out / "README.md", result)
     write_temperatures(ROOT / "lib/fusion/pool-temperatures.ts", settled.pools)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
+    add_evaluation_arguments(parser)
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ SUBSET_COUNT = 2 ** len(MODALITIES) - 1
 FEATURES = 3 * LABELS + len(MODALITIES) + 1
 HIDDEN = 64
 #: What a temperature depends on, `TEMPERATURE_COEFFICIENTS` in lib/fusion/fused-temperature.ts.
-COEFFICIENTS = LABELS + 2 + SUBSET_COUNT
+COEFFICIENTS = LABELS + 2 + SUBSET_COUNT + 1
 
 
 def temperature_inputs(
     logits: torch.Tensor, scores: torch.Tensor, present: torch.Tensor
 ) -> torch.Tensor:
     """What tells how sure an answer ought to be, `[batch, COEFFICIENTS]`: the fused distribution, its
-    entropy over ln 7, what the modalities' distributions share with it on average, and which subset is
-    present (one-hot; text counts 1, audio 2, video 4).
+    entropy over ln 7, what the modalities' distributions share with it on average, which subset is
+    present (one-hot; text counts 1, audio 2, video 4), and the logarithm of the leading score.
 
     `logits` `[batch, 7]`, `scores` `[batch, 3, 7]` (0 where a label is unknown), `present` `[batch, 3]`.
     """
@@ -33,7 +33,10 @@ def temperature_inputs(
     subset = present @ torch.tensor([1.0, 2.0, 4.0])
     numbers = torch.arange(1, SUBSET_COUNT + 1, dtype=present.dtype)
     which = (subset.unsqueeze(1) - numbers).abs().lt(0.5).to(present.dtype)
-    return torch.cat([fused, entropy / math.log(LABELS), overlap, which], dim=1)
+    leading = fused.amax(1, keepdim=True).clamp(min=1e-9).log()
+    return torch.cat(
+        [fused, entropy / math.log(LABELS), overlap, which, leading], dim=1
+    )
 
 
 class FusionAttention(nn.Module):

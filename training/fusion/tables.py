@@ -285,6 +285,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--speech-package", package),
     ):
         parser.add_argument(name, type=Path, default=default)
+    parser.add_argument("--out", type=Path, default=Path("models/fusion-attention"))
+    parser.add_argument("--threads", type=int, default=1)
 
 
 def main() -> None:

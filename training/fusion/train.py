@@ -1,9 +1,8 @@
-"""Trains `fusion-attention`, calibrates every method of fusion and measures them: one command.
+"""Trains `fusion-attention` and calibrates every method of fusion.
 
-    python -m training.fusion.train --speech-runs runs/speech --out models/fusion-attention
-    python -m training.fusion.evaluate --speech-runs runs/speech --out models/fusion-attention
+    python -m training.fusion --speech-runs runs/speech --out models/fusion-attention
 
-A run that was cut off goes on when the command is given again. The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
+does this and `evaluate.py`. A run that was cut off goes on when the command is given again. The joint distribution is real: EmotionTalk gives each utterance a label for its text, its sound, its
 picture and all together. The pairing is sampled: of each modality a real, held-out output of our own
 model on a row with that label is drawn; on development and test dialogues the text's output is that of
 the utterance's own text.
@@ -17,8 +16,9 @@ The protocol, which was written down before the test part was looked at with the
    dialogues of a fold are answered by a network that was trained on the two others; `--own`, how often
    an utterance with its own text output is shown for each one with a drawn one, and `--balance`, how much
    rare labels count, are those with the best mean macro-F1 over the seven subsets of modalities.
-3. Temperatures, of the network, of the votes and of the product, are fitted on those answers. Then the
-   network is trained on all three folds.
+3. Temperatures, of the network, of the votes and of the product, are fitted on those answers; what they
+   read and how strongly they are held back was chosen by fitting on two folds and measuring on the third.
+   Then the network is trained on all three folds.
 4. The numbers, of `evaluate.py`: macro-F1, accuracy, and ECE (15 bins) on draws of the test events, the draws pooled,
    through the code that the node runs.
 """
@@ -51,7 +51,13 @@ from training.fusion.draw import (
     subset_name,
     with_own_text,
 )
-from training.fusion.model import FEATURES, LABELS, MODALITIES, FusionAttention
+from training.fusion.model import (
+    COEFFICIENTS,
+    FEATURES,
+    LABELS,
+    MODALITIES,
+    FusionAttention,
+)
 from training.fusion.tables import (
     Sources,
     Table,
@@ -64,15 +70,16 @@ from training.fusion.tables import (
 from training.text.labels import EMOTIONS
 from training.text.metrics import report
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 FOLDS = 3
 #: Seed of what is dealt into folds and test.
 SPLIT = (1, 0)
 #: Share of the speakers of each corpus that is for the test.
 TEST_SPEAKERS = 0.4
-#: Draws of the training events, each of which shows another subset of the modalities, and of the
-#: development events.
+#: Draws of the training events, each of which shows another subset of the modalities.
 DRAWS = 2
+#: Draws of the development events, by which settings are chosen and temperatures fitted.
+DEVELOPMENT_DRAWS = 4
 #: Share of the training events that keep all modalities.
 WHOLE = 0.3
 EPOCHS = 12
@@ -263,6 +270,8 @@ class Choice:
     logits: torch.Tensor
     inputs: Tensors
     events: Events
+    #: Number of the fold of each row.
+    fold: torch.Tensor
 
 
 def cross_fitted(
@@ -274,7 +283,9 @@ def cross_fitted(
     """The settings with the best macro-F1 where every fold is answered by a network of the others."""
     held = [
         in_every_subset(
-            Events.joined([fold.with_own_text(random) for _ in range(DRAWS)])
+            Events.joined(
+                [fold.with_own_text(random) for _ in range(DEVELOPMENT_DRAWS)]
+            )
         )
         for fold in folds
     ]
@@ -285,18 +296,19 @@ def cross_fitted(
     ]
     events = Events.joined(held)
     inputs = tuple(torch.cat(several) for several in zip(*answered, strict=True))
+    fold = torch.cat([torch.full((len(a[3]),), k) for k, a in enumerate(answered)])
     choices = []
     for own in owns:
         for balance in balances:
             logits = torch.cat(
                 [
-                    logits_of(train(others.times(own), balance), fold)
-                    for others, fold in zip(shown, answered, strict=True)
+                    logits_of(train(others.times(own), balance), rest)
+                    for others, rest in zip(shown, answered, strict=True)
                 ]
             )
             f1 = mean_macro_f1(torch.softmax(logits, 1).numpy(), events)
             print(f"own {own}, balance {balance}: macro-F1 {f1:.4f}", flush=True)
-            choices.append(Choice(own, balance, f1, logits, inputs, events))
+            choices.append(Choice(own, balance, f1, logits, inputs, events, fold))
     return max(choices, key=lambda choice: choice.macro_f1)
 
 
@@ -422,21 +434,37 @@ def settle(
 ) -> Settled:
     """Settings and temperatures, by cross-fitting on the folds; prints what they reach there."""
     choice = cross_fitted(folds, owns, balances, np.random.default_rng((1, 1)))
-    scores = choice.inputs[0][:, :, :LABELS]
-    coefficients = fit_coefficients(
-        choice.logits, scores, choice.inputs[1], choice.inputs[3]
-    )
-    development(choice, coefficients)
+    development(choice)
+    everything = torch.ones(len(choice.fold), dtype=torch.bool)
     return Settled(
-        choice.own, choice.balance, coefficients.tolist(), fit_pools(choice.events)
+        choice.own,
+        choice.balance,
+        temperature_of(choice, everything).tolist(),
+        fit_pools(choice.events),
     )
 
 
-def development(choice: Choice, coefficients: torch.Tensor) -> None:
-    """Prints macro-F1 and ECE on the development events, before and after the temperature."""
-    scores = choice.inputs[0][:, :, :LABELS]
+def temperature_of(choice: Choice, rows: torch.Tensor) -> torch.Tensor:
+    """Coefficients of the network's temperature, fitted on some of the development events."""
+    features, present, _, joint = (part[rows] for part in choice.inputs)
+    return fit_coefficients(
+        choice.logits[rows], features[:, :, :LABELS], present, joint
+    )
+
+
+def development(choice: Choice) -> None:
+    """Prints macro-F1 and ECE on the development events, before and after a temperature that was fitted
+    on the two other folds."""
     before = torch.softmax(choice.logits, 1)
-    after = tempered(choice.logits, scores, choice.inputs[1], coefficients)
+    after = torch.empty_like(before)
+    for k in range(FOLDS):
+        rows = choice.fold == k
+        after[rows] = tempered(
+            choice.logits[rows],
+            choice.inputs[0][rows][:, :, :LABELS],
+            choice.inputs[1][rows],
+            temperature_of(choice, ~rows),
+        )
     number = choice.events.present @ np.array([1, 2, 4])
     for n, subset in enumerate(SUBSETS, 1):
         rows = number == n
@@ -449,26 +477,24 @@ def development(choice: Choice, coefficients: torch.Tensor) -> None:
         print(f"development, {subset_name(subset)}: macro-F1 {f1:.3f}, ECE {errors}")
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_arguments(parser)
-    parser.add_argument("--out", type=Path, default=Path("models/fusion-attention"))
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the folds choose from."""
     parser.add_argument("--own", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--balance", type=float, nargs="+", default=[0.5, 0.8])
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains and writes the model's folder."""
     torch.set_num_threads(arguments.threads)
     found = tables(Sources.of(arguments), arguments.tables)
     talk = {p: emotiontalk(arguments.data, p) for p in ("train", "val", "test")}
     folds, _ = parts(found, talk, np.random.default_rng(SPLIT))
-    depends = [arguments.own, arguments.balance]
+    depends = [arguments.own, arguments.balance, COEFFICIENTS, DEVELOPMENT_DRAWS]
     kept = Kept(
         arguments.tables / "train.json",
         json.dumps([*(t.made_of for t in found.values()), *depends]),
     )
+    kept.write("madeOf", {m: table.made_of for m, table in found.items()})
 
     if kept.read("settled") is None:
         settled = settle(folds, arguments.own, arguments.balance)
@@ -487,6 +513,16 @@ DATA = (
     "EmotionTalk (CC BY-NC-SA 4.0) labels; outputs of text-zh-bert, speech-crnn and face-cnn-lstm on "
     "EmotionTalk, RAVDESS, nEMO, CASIA, EMO-DB and FER2013"
 )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_arguments(parser)
+    add_training_arguments(parser)
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":

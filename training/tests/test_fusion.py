@@ -210,7 +210,8 @@ def test_temperatures_read_the_answer():
     assert found[0, 7].item() == pytest.approx(np.log(2) / np.log(7), abs=1e-5)
     # Text shares one half with the answer, the face all of it.
     assert found[0, 8].item() == pytest.approx(0.75)
-    assert found[0, 9:].tolist() == [0, 0, 0, 0, 1, 0, 0]
+    assert found[0, 9:16].tolist() == [0, 0, 0, 0, 1, 0, 0]
+    assert found[0, 16].item() == pytest.approx(np.log(0.5), abs=1e-5)
 
 
 def test_fitted_temperatures_make_scores_hit_rates_and_change_no_answer():
