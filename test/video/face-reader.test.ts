@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import { faceQuality } from '../../lib/video/face-quality';
 import { FaceReader, type Face } from '../../lib/video/face-reader';
 import { type FaceNets, openFaceNets } from '../../lib/video/open-face-nets';
 import type { Picture } from '../../lib/video/picture';
-import type { Point } from '../../lib/video/region';
+import type { Point, Region } from '../../lib/video/region';
 import { drawFaces, drawnEyes, type DrawnFace } from './drawn-face';
 
 const middle = (points: readonly Point[]): Point =>
@@ -134,13 +135,45 @@ describe('reading faces with the shipped nets', function () {
     const picture = drawFaces(300, 240, [{ x: 150, y: 120, size: 80 }]);
     const [good] = await reader.readStill(picture);
     expect(good!.quality.flaws).to.deep.equal([]);
-    const dark = { ...picture, data: picture.data.map((value) => value * 0.06) };
-    const [gloomy] = await reader.readStill(dark);
-    expect(gloomy?.quality.flaws ?? ['dark']).to.include('dark');
-    const [tiny] = await reader.readStill(drawFaces(160, 120, [{ x: 80, y: 60, size: 14 }]));
-    expect(tiny?.quality.flaws ?? ['small']).to.include('small');
-    const [cut] = await reader.readStill(drawFaces(300, 240, [{ x: 12, y: 120, size: 90 }]));
-    expect(cut?.quality.flaws ?? ['cut']).to.include('cut');
+    const { mesh, region } = good!;
+    const flaws = (change: {
+      picture?: Picture;
+      points?: Float32Array;
+      region?: Partial<Region>;
+    }) =>
+      faceQuality(change.picture ?? picture, change.points ?? mesh, { ...region, ...change.region })
+        .flaws;
+    const tone = (value: (value: number) => number) => ({
+      picture: { ...picture, data: picture.data.map(value) },
+    });
+    const moved = (move: (point: readonly number[]) => readonly number[]) => {
+      const points = Float32Array.from(mesh);
+      for (let at = 0; at < points.length; at += 3)
+        points.set(move([...mesh.subarray(at, at + 3)]), at);
+      return { points };
+    };
+    /** Turned about an axis of the picture, which the depth joins. */
+    const about = (axis: 0 | 1, degrees: number) => {
+      const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+      return moved((point) => {
+        const [across, depth] = [point[1 - axis]!, point[2]!];
+        const turned = [...point];
+        turned[1 - axis] = across * cos + depth * sin;
+        turned[2] = depth * cos - across * sin;
+        return turned;
+      });
+    };
+    expect(flaws({})).to.deep.equal([]);
+    expect(flaws(tone((value) => value * 0.05))).to.deep.equal(['dark']);
+    expect(flaws(tone((value) => 252 + value / 100))).to.include('bright');
+    expect(flaws(tone(() => 128))).to.deep.equal(['blurred']);
+    expect(flaws(moved((point) => point.map((value) => value * 0.1)))).to.deep.equal(['small']);
+    expect(flaws({ region: { x: 0 } })).to.include('cut');
+    for (const degrees of [60, -60]) {
+      expect(flaws(about(1, degrees)), `to the side by ${degrees}`).to.deep.equal(['turned']);
+      expect(flaws(about(0, degrees)), `up or down by ${degrees}`).to.deep.equal(['turned']);
+    }
+    expect(flaws(about(1, 20))).to.deep.equal([]);
   });
 });
 
