@@ -13,7 +13,7 @@ import {
   attentionMethod,
 } from '../lib/fusion/attention';
 import { fuse } from '../lib/fusion/fuse';
-import { calibrated } from '../lib/fusion/fused-temperature';
+import { calibrated, TEMPERATURE_COEFFICIENTS } from '../lib/fusion/fused-temperature';
 import { MODALITIES } from '../lib/fusion/modalities';
 import { POOL_TEMPERATURES } from '../lib/fusion/pool-temperatures';
 import { productOfExpertsMethod } from '../lib/fusion/product-of-experts';
@@ -57,7 +57,7 @@ const attention = attentionMethod(
     hiddenBias: wave(ATTENTION_HIDDEN),
     scoreWeight: wave(ATTENTION_HIDDEN),
     scoreBias: 0,
-    value: { weight: wave(147), bias: wave(21), coefficients: wave(16) },
+    value: { weight: wave(147), bias: wave(21), coefficients: wave(TEMPERATURE_COEFFICIENTS) },
   }),
 );
 
