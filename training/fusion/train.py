@@ -479,8 +479,8 @@ def development(choice: Choice) -> None:
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """What the folds choose from."""
-    parser.add_argument("--own", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--balance", type=float, nargs="+", default=[0.5, 0.8])
+    parser.add_argument("--own", type=int, nargs="+", default=[4])
+    parser.add_argument("--balance", type=float, nargs="+", default=[0.8])
 
 
 def run(arguments: argparse.Namespace) -> None:
