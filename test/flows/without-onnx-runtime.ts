@@ -8,7 +8,7 @@ import Module from 'node:module';
 type Load = (request: string, ...rest: unknown[]) => unknown;
 const loader = Module as unknown as { _load: Load };
 const load = loader._load.bind(Module);
-const standIn = /stand-in-tensorflow\.js/;
+const standIn = /stand-in-tensorflow\.[jt]s/;
 
 loader._load = (request, ...rest) => {
   if (/^onnxruntime-(node|web)/.test(request) && !standIn.test(new Error().stack ?? '')) {
