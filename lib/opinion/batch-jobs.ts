@@ -53,6 +53,8 @@ interface Job {
   view: JobView;
   stop: AbortController;
   ended: Promise<void>;
+  /** When what is known of it has been written. */
+  saved: Promise<void>;
 }
 
 /** Columns that hold texts more often than others, the likeliest first. */
@@ -247,7 +249,8 @@ export class BatchJobs {
     const { chunkRows, inFlight, answerMs, attempts, send } = this.options;
     const onProgress = (progress: JobProgress) => this.#change(job, progress);
     const work = new BatchJob(plan, { chunkRows, inFlight, answerMs, attempts, send, onProgress });
-    const job: Job = { plan, work, view, stop: new AbortController(), ended: Promise.resolve() };
+    const none = Promise.resolve();
+    const job: Job = { plan, work, view, stop: new AbortController(), ended: none, saved: none };
     this.#jobs.set(plan.job, job);
     return job;
   }
@@ -284,14 +287,21 @@ export class BatchJobs {
     if (!this.#closed) this.options.onChange(job.view);
   }
 
-  async #save({ plan, view }: Job): Promise<void> {
-    const path = join(plan.folder, 'job.json');
-    try {
-      await writeFile(`${path}.part`, JSON.stringify({ plan, view }));
-      await rename(`${path}.part`, path);
-    } catch (cause) {
-      throw diskError(cause);
-    }
+  /** One after the other: two that write the same file at a time would take it from each other. */
+  #save(job: Job): Promise<void> {
+    const write = async (): Promise<void> => {
+      const { plan, view } = job;
+      const path = join(plan.folder, 'job.json');
+      try {
+        await writeFile(`${path}.part`, JSON.stringify({ plan, view }));
+        await rename(`${path}.part`, path);
+      } catch (cause) {
+        throw diskError(cause);
+      }
+    };
+    const saved = job.saved.then(write);
+    job.saved = saved.catch(() => undefined);
+    return saved;
   }
 
   async #forgetOldest(): Promise<void> {

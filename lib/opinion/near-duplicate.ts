@@ -31,6 +31,8 @@ const MOST_UNITS = 20_000;
 const SKETCH = 256;
 /** Minima of the signature; those of one band must all agree to make two posts candidates. */
 const MINIMA = 60;
+/** Reposts that are known again after a restart. */
+const SAVED_REPOSTS = 5_000;
 /** Candidates that are compared with a post. */
 const MOST_CANDIDATES = 50;
 
@@ -56,16 +58,28 @@ export interface Judged {
   readonly weight: number;
 }
 
+/** A group as JSON; of one that is known already the sketch may be left out. */
+export interface SavedGroup {
+  readonly id: string;
+  readonly sketch?: string;
+  readonly count: number;
+  readonly last: number;
+}
+
+/** A post that joined a group, so that it is not counted again when it comes again. */
+export interface SavedRepost {
+  readonly id: string;
+  readonly group: string;
+  readonly count: number;
+  readonly similarity: number;
+}
+
 /** The groups of a window, as JSON. */
 export interface NearDuplicateState {
   readonly version: 1;
   readonly newest: number | null;
-  readonly groups: readonly {
-    readonly id: string;
-    readonly sketch: string;
-    readonly count: number;
-    readonly last: number;
-  }[];
+  readonly groups: readonly SavedGroup[];
+  readonly reposts?: readonly SavedRepost[];
 }
 
 /**
@@ -88,6 +102,9 @@ export class NearDuplicates {
   /** Posts that were seen, by id: a post that comes again is no repost of itself. */
   readonly #seen = new Map<string, Judged>();
   #newest = -Infinity;
+  /** Since they were asked for last: groups by id, and whether they are new, and reposts. */
+  #changed = new Map<string, boolean>();
+  #joined: SavedRepost[] = [];
 
   constructor(options: Partial<NearDuplicateOptions> = {}, state?: unknown) {
     const all = { ...NEAR_DUPLICATE_DEFAULTS, ...options };
@@ -104,13 +121,28 @@ export class NearDuplicates {
     return {
       version: 1,
       newest: Number.isFinite(this.#newest) ? this.#newest : null,
-      groups: [...this.#groups.values()].map(({ id, sketch, count, last }) => ({
-        id,
-        sketch: Buffer.from(sketch.buffer, sketch.byteOffset, sketch.byteLength).toString('base64'),
-        count,
-        last,
-      })),
+      groups: [...this.#groups.values()].map((group) => saved(group, true)),
+      reposts: [...this.#seen]
+        .filter(([, { duplicate }]) => !duplicate.first)
+        .slice(-SAVED_REPOSTS)
+        .map(([id, { duplicate }]) => repost(id, duplicate)),
     };
+  }
+
+  /** What has changed since this was called last, as JSON. */
+  takeChanges(): {
+    newest: number | null;
+    groups: readonly SavedGroup[];
+    reposts: readonly SavedRepost[];
+  } {
+    const groups = [...this.#changed].flatMap(([id, isNew]) => {
+      const group = this.#groups.get(id);
+      return group ? [saved(group, isNew)] : [];
+    });
+    const reposts = this.#joined;
+    this.#changed = new Map();
+    this.#joined = [];
+    return { newest: Number.isFinite(this.#newest) ? this.#newest : null, groups, reposts };
   }
 
   /**
@@ -134,6 +166,9 @@ export class NearDuplicates {
     const found = this.#closest(sketch, bands);
     const judged = found ? this.#join(found, time) : this.#begin(id, sketch, bands, time);
     this.#remember(id, judged);
+    const { group } = judged.duplicate;
+    this.#changed.set(group, this.#changed.get(group) ?? found === undefined);
+    if (found) this.#joined.push(repost(id, judged.duplicate));
     return judged;
   }
 
@@ -232,15 +267,29 @@ export class NearDuplicates {
     return bands;
   }
 
-  #restore({ newest, groups }: NearDuplicateState): void {
+  #restore({ newest, groups, reposts = [] }: NearDuplicateState): void {
     this.#newest = newest ?? -Infinity;
-    for (const { id, sketch, count, last } of groups.slice(-this.#options.maxGroups)) {
+    for (const { id, group, count, similarity } of reposts.slice(-SAVED_REPOSTS)) {
+      const weight = weightOf(this.#options.weight, count);
+      this.#remember(id, { duplicate: { group, count, first: false, similarity }, weight });
+    }
+    for (const { id, sketch = '', count, last } of groups.slice(-this.#options.maxGroups)) {
       const bytes = Buffer.from(sketch, 'base64');
       const values = new Uint32Array(bytes.length >> 2);
       for (let at = 0; at < values.length; at += 1) values[at] = bytes.readUInt32LE(4 * at);
       this.#insert({ id, sketch: values, bands: this.#bandsOf(values), count, last });
     }
   }
+}
+
+function saved({ id, sketch, count, last }: Group, whole: boolean): SavedGroup {
+  const { buffer, byteOffset, byteLength } = sketch;
+  const bytes = () => Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+  return { id, ...(whole && { sketch: bytes() }), count, last };
+}
+
+function repost(id: string, { group, count, similarity }: Duplicate): SavedRepost {
+  return { id, group, count, similarity };
 }
 
 function first(id: string): Judged {

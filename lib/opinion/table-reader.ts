@@ -25,7 +25,7 @@ export interface TableReader {
   readonly format: TableFormat;
   /** Names of the columns; of JSON lines those of the first object. */
   readonly columns: readonly string[];
-  /** Bytes of the file that have been read. */
+  /** Bytes of the file up to the end of the row that `rows` gave last; near enough in other encodings than UTF-8. */
   readonly bytesRead: () => number;
   readonly rows: AsyncIterable<TableRow>;
   close(): Promise<void>;
@@ -89,6 +89,15 @@ function detectDelimiter(text: string): string {
   return counts.reduce((best, next) => (next.count > best.count ? next : best)).character;
 }
 
+/** How far a file has been decoded, and how far its rows have been given out. */
+interface Progress {
+  /** Bytes that were decoded, and the bytes of their text in UTF-8. */
+  bytes: number;
+  utf8: number;
+  /** Of that text, up to the end of the last row. */
+  given: number;
+}
+
 /**
  * Opens a file of rows as a stream: no more of it is in memory than is being looked at.
  *
@@ -96,9 +105,10 @@ function detectDelimiter(text: string): string {
  *   within quotes; from `rows` as well
  */
 export async function openTable(path: string, format: TableFormat): Promise<TableReader> {
-  const progress = { bytes: 0 };
+  const progress: Progress = { bytes: 0, utf8: 0, given: 0 };
   const text = decodedText(path, format.encoding, progress);
-  const rows = format.kind === 'csv' ? csvRows(path, text, format) : jsonRows(text);
+  const rows =
+    format.kind === 'csv' ? csvRows(path, text, format, progress) : jsonRows(text, progress);
   const first = await rows.next();
   const columns = first.done ? [] : columnsOf(first.value);
   const close = async () => void (await rows.return(undefined));
@@ -110,7 +120,8 @@ export async function openTable(path: string, format: TableFormat): Promise<Tabl
     if (!first.done && format.kind === 'jsonl') yield first.value;
     yield* rows;
   }
-  return { format, columns, bytesRead: () => progress.bytes, rows: all(), close };
+  const bytesRead = () => (progress.given * progress.bytes) / Math.max(1, progress.utf8);
+  return { format, columns, bytesRead, rows: all(), close };
 }
 
 function columnsOf(row: TableRow): readonly string[] {
@@ -121,13 +132,15 @@ function columnsOf(row: TableRow): readonly string[] {
 async function* decodedText(
   path: string,
   encoding: TableFormat['encoding'],
-  progress: { bytes: number },
+  progress: Progress,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: true });
   try {
     for await (const chunk of createReadStream(path)) {
-      yield decoder.decode(chunk as Buffer, { stream: true });
+      const text = decoder.decode(chunk as Buffer, { stream: true });
       progress.bytes += (chunk as Buffer).length;
+      progress.utf8 += Buffer.byteLength(text);
+      yield text;
     }
     yield decoder.decode();
   } catch (cause) {
@@ -142,10 +155,12 @@ async function* csvRows(
   path: string,
   text: AsyncIterable<string>,
   { delimiter }: TableFormat,
+  progress: Progress,
 ): AsyncGenerator<TableRow> {
   const source = Readable.from(text, { objectMode: true, highWaterMark: 2 });
   const parser = parse({
     delimiter,
+    info: true,
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
@@ -154,7 +169,11 @@ async function* csvRows(
   source.on('error', (error) => parser.destroy(error));
   source.pipe(parser);
   try {
-    for await (const cells of parser) yield { cells: cells as string[] };
+    for await (const next of parser) {
+      const { info, record } = next as { info: { bytes: number }; record: string[] };
+      progress.given = info.bytes;
+      yield { cells: record };
+    }
   } catch (cause) {
     if (cause instanceof EmotionError) throw cause;
     throw unreadable(path, (cause as Error).message, cause);
@@ -164,17 +183,24 @@ async function* csvRows(
   }
 }
 
-async function* jsonRows(text: AsyncIterable<string>): AsyncGenerator<TableRow> {
+async function* jsonRows(
+  text: AsyncIterable<string>,
+  progress: Progress,
+): AsyncGenerator<TableRow> {
   let rest = '';
   for await (const part of text) {
     rest += part;
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '') yield jsonRow(line);
+    for (const line of lines) {
+      progress.given += Buffer.byteLength(line) + 1;
+      if (line.trim() !== '') yield jsonRow(line);
+    }
     if (rest.length > MOST_CHARACTERS_A_ROW) {
       throw unreadable('', `a line has more than ${MOST_CHARACTERS_A_ROW} characters`);
     }
   }
+  progress.given = progress.utf8;
   if (rest.trim() !== '') yield jsonRow(rest);
 }
 

@@ -1,8 +1,8 @@
+import { join } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { fillTemplate } from '../../lib/flow/failure';
 import { propertyHost, sharedCatalogue } from '../../lib/flow/host';
 import { acceptInput } from '../../lib/flow/input';
-import { keptValue } from '../../lib/flow/kept-value';
 import { Property } from '../../lib/flow/property';
 import {
   choiceSetting,
@@ -11,6 +11,7 @@ import {
   queueLimitSetting,
 } from '../../lib/flow/settings';
 import { TimeSlice } from '../../lib/flow/time-slice';
+import { GroupLog } from '../../lib/opinion/group-log';
 import { NearDuplicates, type NearDuplicateOptions } from '../../lib/opinion/near-duplicate';
 import { readPosts, type Post } from '../../lib/opinion/post';
 
@@ -34,13 +35,19 @@ export default function register(RED: NodeAPI): void {
     RED.nodes.createNode(this, definition);
     const options = duplicateOptions(definition);
     let duplicates = new NearDuplicates(options);
-    const store = keptValue(this, 'emotionDuplicate');
-    const ready = store
-      .load()
-      .then((state) => {
-        duplicates = new NearDuplicates(options, state);
-      })
-      .catch((error: unknown) => this.error(error));
+    let told = false;
+    const tellOnce = (error: unknown): void => {
+      if (!told) this.error(error);
+      told = true;
+    };
+    const { userDir } = RED.settings;
+    const ready =
+      userDir === undefined
+        ? Promise.resolve(undefined)
+        : GroupLog.open(fileOf(userDir, this.id), { onError: tellOnce }).then(({ log, state }) => {
+            duplicates = new NearDuplicates(options, state);
+            return log;
+          });
 
     acceptInput({
       node: this,
@@ -56,7 +63,7 @@ export default function register(RED: NodeAPI): void {
         policy: 'queue',
       },
       process: async (value, _message, signal) => {
-        await ready;
+        const log = await ready;
         const { posts, many } = readPosts(value);
         const slice = new TimeSlice();
         const grouped: Post[] = [];
@@ -65,24 +72,33 @@ export default function register(RED: NodeAPI): void {
           await slice.pause();
           signal.throwIfAborted();
         }
+        const current = duplicates;
+        log?.append(current.takeChanges(), () => current.toJSON());
         return many ? grouped : grouped[0];
       },
       reset: () => {
         duplicates = new NearDuplicates(options);
+        void ready.then((log) => log?.clear());
       },
       describe: () => {
         const count = duplicates.size;
         const text = fillTemplate(catalogue('status.groups') ?? '__count__', { count });
         return { fill: 'green', shape: 'dot', text: text ?? String(count) };
       },
-      close: async () => {
-        await ready;
-        await store.save(duplicates.toJSON());
-      },
+    });
+    this.on('close', (removed: boolean, done: () => void) => {
+      ready
+        .then((log) => log?.close(removed))
+        .catch(tellOnce)
+        .finally(done);
     });
   }
 
   RED.nodes.registerType('emotion-duplicate', EmotionDuplicate);
+}
+
+function fileOf(userDir: string, id: string): string {
+  return join(userDir, 'emotion-duplicates', `${id.replace(/\W/g, '_')}.jsonl`);
 }
 
 function duplicateOptions(definition: DuplicateDefinition): NearDuplicateOptions {

@@ -188,6 +188,26 @@ describe('BatchJobs', () => {
     expect(shares).to.deep.equal([...shares].sort((a, b) => a - b));
   });
 
+  it('tells how far it is in a file that was read at once, in every format', async () => {
+    const lines = Array.from({ length: 60 }, (_, index) => `${100 + index},好好好`);
+    const objects = lines.map((line) => JSON.stringify({ text: line }));
+    const files = [
+      await file(`\ufeffid,text\n${lines.join('\n')}\n`),
+      await file(inGb18030(`id,text\n${lines.join('\n')}\n`)),
+      await file(objects.join('\n'), 'comments.jsonl'),
+    ];
+    for (const path of files) {
+      const { jobs, views } = await start(folder());
+      const { job } = await jobs.start({ source: { file: path }, column: 'text' });
+      await ended(jobs, job);
+      const during = views.filter(({ rows }) => rows > 0 && rows < 60);
+      expect(during.length, path).to.be.above(0);
+      for (const { rows, progress } of during) {
+        expect(progress, `${rows} rows of ${path}`).to.be.closeTo(rows / 60, 0.03);
+      }
+    }
+  });
+
   it('asks again for what is not answered, then writes the row without', async () => {
     const asked: number[] = [];
     const { jobs } = await start(folder(), {
