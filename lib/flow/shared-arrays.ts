@@ -6,7 +6,7 @@ const DEEPEST = 3;
 /**
  * Keeps Node-RED from copying the large arrays of numbers in a value one number at a time, which it
  * does with each copy of a message: for every further wire, and for a Catch node. A clip of sixteen
- * faces held up its event loop for 10 ms a copy, ten seconds of sound for 50. The copies of a message
+ * faces held up its event loop for 5 ms a copy, ten seconds of sound for 30. The copies of a message
  * share these arrays from here on, as they share Buffers anyway.
  *
  * Node-RED copies with lodash's `cloneDeep`, which goes by what an object calls itself
