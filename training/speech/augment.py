@@ -1,22 +1,40 @@
-"""Changes to batches of log-mel windows in decibels, `[batch, 128, 64]`, while training.
+"""Changes to batches of sequences and statistics while training.
 
-Noise and second voices are added as powers, which is what sound does on average; everything else is
-geometry. What cannot be done to a picture (rooms, codecs, resampling) is rendered by `prepare.py`.
+Noise, calls, rooms and pace are rendered as sound by `prepare.py`; what is done here is what has an
+exact counterpart in cepstra and statistics (another level, another colour), or none in sound (gaps).
 """
 
 from __future__ import annotations
-
-from functools import partial
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.speech.model import BANDS, FRAMES
-from training.speech.windows import MEAN, SPREAD
+from training.speech.model import CEPSTRA, SEQUENCE, cosine_basis
+from training.speech.windows import BANDS, SPREAD
 
-FLOOR_DB = -100.0
+#: Bands of the mel bank that the statistics' MFCC come from (`lib/audio/statistics.ts`).
+STATISTICS_BANDS = 40
+
+
+def colour_basis() -> np.ndarray:
+    """What one decibel of tilt and of a bow over the bands adds to the cepstra, `[2, 40]`."""
+    x = np.linspace(-1, 1, BANDS)
+    curves = np.stack([x, np.cos(np.pi * x)])
+    return curves @ cosine_basis().T / SPREAD
+
+
+def level_columns(names: list[str]) -> np.ndarray:
+    """How much each statistic rises with a decibel of gain, `[names]`."""
+    rise = np.zeros(len(names), np.float32)
+    for i, name in enumerate(names):
+        if name == "mfcc0.mean":
+            rise[i] = np.sqrt(STATISTICS_BANDS)
+        elif name.startswith("level.") and name.split(".")[1] in ("mean", "p10", "p50", "p90"):  # fmt: skip
+            rise[i] = 1
+    return rise
+
+
 MIN_HZ, MAX_HZ = 50.0, 8000.0
 
 
@@ -43,149 +61,70 @@ def warp_table(factor: float) -> np.ndarray:
     return np.clip((source - edges[1]) / (edges[1] - edges[0]), 0, BANDS - 1)
 
 
-def warp(pictures: Tensor, factors: np.ndarray) -> Tensor:
-    """Vocal tract length perturbation (Jaitly and Hinton 2013): one factor a row."""
-    tables = torch.from_numpy(np.stack([warp_table(f) for f in factors])).float()
-    low = tables.floor().long().clamp_max(BANDS - 2)
-    share = (tables - low).unsqueeze(-1)
-    index = low.unsqueeze(-1).expand(-1, -1, pictures.shape[-1])
-    return torch.lerp(pictures.gather(1, index), pictures.gather(1, index + 1), share)
+def warp_matrix(factor: float) -> np.ndarray:
+    """Vocal tract length perturbation (Jaitly and Hinton 2013) of cepstra, `[40, 40]`.
 
-
-def add_power(first: Tensor, second: Tensor) -> Tensor:
-    """Decibels of the sum of two powers."""
-    return torch.logaddexp(first * (np.log(10) / 10), second * (np.log(10) / 10)) * (
-        10 / np.log(10)
-    )
-
-
-def speech_level(pictures: Tensor) -> Tensor:
-    """Decibels of the mean power of the louder half of the frames, `[batch]`."""
-    power = (pictures * (np.log(10) / 10)).exp().mean(1)
-    louder = power.sort(1, descending=True).values[:, : FRAMES // 2].mean(1)
-    return 10 * louder.clamp_min(1e-10).log10()
-
-
-def add_noise(pictures: Tensor, noise: Tensor, ratio_db: Tensor) -> Tensor:
-    """Noise `[batch, 128, 64]` of any level added so that speech is `ratio_db` `[batch]` louder."""
-    gain = speech_level(pictures) - speech_level(noise) - ratio_db
-    return add_power(pictures, noise + gain[:, None, None])
-
-
-def mask_rows(
-    pictures: Tensor, random: np.random.Generator, bands: int, frames: int, count: int
-) -> Tensor:
-    """`count` stripes of up to so many bands and frames get the row's mean (SpecAugment)."""
-    rows = len(pictures)
-    hidden = torch.zeros(pictures.shape, dtype=torch.bool)
-    for _ in range(count):
-        for axis, most in ((1, bands), (2, frames)):
-            size = pictures.shape[axis]
-            width = random.integers(most + 1, size=rows)
-            start = (random.random(rows) * (size - width + 1)).astype(int)
-            at = np.arange(size)
-            stripe = (at >= start[:, None]) & (at < (start + width)[:, None])
-            hidden |= torch.from_numpy(stripe).unsqueeze(3 - axis)
-    return torch.where(hidden, pictures.mean((1, 2), keepdim=True), pictures)
-
-
-def colour(
-    pictures: Tensor, random: np.random.Generator, gain_db: float, tilt_db: float
-) -> Tensor:
-    """Another level and another microphone: a gain, and a smooth curve over frequency, a row."""
-    rows = len(pictures)
-    gain = torch.from_numpy(random.normal(0, gain_db, (rows, 1, 1))).float()
-    x = np.linspace(-1, 1, BANDS)
-    curve = np.stack([x, np.cos(np.pi * x)])
-    tilt = random.normal(0, tilt_db, (rows, 2)) @ curve
-    return (pictures + gain + torch.from_numpy(tilt).float().unsqueeze(-1)).clamp_min(
-        FLOOR_DB
-    )
-
-
-def narrow(pictures: Tensor, random: np.random.Generator, calls: float = 0.0) -> Tensor:
-    """A channel with less bandwidth: 50 to 400 Hz below, 3 to 7 kHz above, 20 to 80 dB an octave outside.
-
-    A share `calls` of the rows are telephone calls: nothing above 3.4 to 4 kHz is left of them.
+    What bands are at a place between two others is interpolated; what the cepstra left out stays out.
     """
-    rows = len(pictures)
-    centres = hz_of(np.linspace(mel_of(MIN_HZ), mel_of(MAX_HZ), BANDS + 2)[1:-1])
-    low = np.exp(random.uniform(np.log(50), np.log(400), (rows, 1)))
-    high = np.exp(random.uniform(np.log(3000), np.log(7000), (rows, 1)))
-    slope = random.uniform(20, 80, (rows, 1))
-    octaves = np.maximum(0, np.log2(low / centres)) + np.maximum(
-        0, np.log2(centres / high)
-    )
-    loss = slope * octaves
-    if calls > 0:
-        call = random.random((rows, 1)) < calls
-        edge = random.uniform(3400, 4000, (rows, 1))
-        loss = np.where(call & (centres > edge), 200, loss)
-    return (pictures - torch.from_numpy(loss).float().unsqueeze(-1)).clamp_min(FLOOR_DB)
+    table = warp_table(factor)
+    low = np.minimum(np.floor(table).astype(int), BANDS - 2)
+    bands = np.zeros((BANDS, BANDS))
+    bands[np.arange(BANDS), low] = 1 - (table - low)
+    bands[np.arange(BANDS), low + 1] = table - low
+    basis = cosine_basis()
+    return basis @ bands @ basis.T
 
 
-def ring(
-    pictures: Tensor, random: np.random.Generator, frame_s: float = 0.04
+class Voices:
+    """Other voices: the formants of half of the rows lie higher or lower, by up to `most`."""
+
+    GRID = 21
+
+    def __init__(self, most: float) -> None:
+        factors = np.exp(np.linspace(-1, 1, self.GRID) * np.log1p(most))
+        self.matrices = torch.from_numpy(
+            np.stack([warp_matrix(f) for f in factors])
+        ).float()
+
+    def __call__(self, sequence: Tensor, random: np.random.Generator) -> Tensor:
+        """`[batch, 56, 64]`, changed in place."""
+        half = torch.from_numpy(np.flatnonzero(random.random(len(sequence)) < 0.5))
+        picked = torch.from_numpy(random.integers(self.GRID, size=len(half)))
+        cepstra = sequence[half, :CEPSTRA]
+        sequence[half, :CEPSTRA] = torch.bmm(self.matrices[picked], cepstra)
+        return sequence
+
+
+class Microphone:
+    """Another level and another microphone: a gain for both inputs, a smooth curve over frequency for cepstra."""
+
+    def __init__(self, names: list[str], gain_db: float, tilt_db: float) -> None:
+        self.gain_db, self.tilt_db = gain_db, tilt_db
+        self.rise = torch.from_numpy(level_columns(names))
+        self.colours = torch.from_numpy(colour_basis()).float()
+
+    def __call__(
+        self, sequence: Tensor, statistics: Tensor, random: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """`[batch, 56, 64]` and `[batch, names]`, changed in place."""
+        size = len(sequence)
+        gain = torch.from_numpy(random.normal(0, self.gain_db, (size, 1))).float()
+        tilt = torch.from_numpy(random.normal(0, self.tilt_db, (size, 2))).float()
+        change = tilt @ self.colours
+        change[:, 0] += gain[:, 0] * np.sqrt(BANDS) / SPREAD
+        sequence[:, :CEPSTRA] += change.unsqueeze(-1)
+        statistics += gain * self.rise
+        return sequence, statistics
+
+
+def masked(
+    rows: Tensor, random: np.random.Generator, frames: int, share: float
 ) -> Tensor:
-    """A room: the power of each frame dies away over the next ones, 60 dB in 0.2 to 0.8 s.
-
-    The late part of Lebart, Boucher and Denbigh's model of reverberation (2001), on a picture.
-    """
-    rows = len(pictures)
-    decay = torch.from_numpy(
-        10 ** (-6 * frame_s / random.uniform(0.2, 0.8, (rows, 1)))
-    ).float()
-    late = torch.from_numpy(10 ** (-random.uniform(0, 9, (rows, 1)) / 10)).float()
-    power = (pictures * (np.log(10) / 10)).exp()
-    tail = torch.zeros(rows, BANDS)
-    for t in range(FRAMES):
-        dry = power[:, :, t].clone()
-        power[:, :, t] = dry + late * tail
-        tail = decay * (tail + dry)
-    return 10 * power.clamp_min(1e-10).log10()
-
-
-class Source(Protocol):
-    """What `augmented` needs to know: how strong, what chance, and where noise comes from."""
-
-    recipe: Any
-    random: np.random.Generator
-
-    def noises(self, count: int) -> Tensor:
-        """Pieces of noise, `[count, 128, 64]` decibels."""
-
-
-def augmented(pictures: Tensor, rows: Source) -> Tensor:
-    """Voice, microphone, noise and gaps of a batch, normalised `[batch, 1, 128, 64]`."""
-    strength, random = rows.recipe.augment, rows.random
-    size = len(pictures)
-    if strength["warp"] > 0:
-        half = np.flatnonzero(random.random(size) < 0.5)
-        factors = np.exp(random.uniform(-1, 1, len(half)) * np.log1p(strength["warp"]))
-        pictures[half] = warp(pictures[half], factors)
-    voices = np.flatnonzero(random.random(size) < strength["voice"])
-    if len(voices):
-        others = pictures[torch.from_numpy((voices + size // 2) % size)]
-        ratio = torch.from_numpy(random.uniform(8, 20, len(voices))).float()
-        pictures[voices] = add_noise(pictures[voices], others, ratio)
-    noisy = np.flatnonzero(random.random(size) < strength["noise"])
-    if len(noisy):
-        ratio = torch.from_numpy(random.uniform(5, 30, len(noisy))).float()
-        pictures[noisy] = add_noise(pictures[noisy], rows.noises(len(noisy)), ratio)
-    calls = strength.get("calls", 0.0)
-    for change, chance in (
-        (partial(narrow, calls=calls), strength["narrow"]),
-        (ring, strength["room"]),
-    ):
-        chosen = np.flatnonzero(random.random(size) < chance)
-        if len(chosen):
-            pictures[chosen] = change(pictures[chosen], random)
-    pictures = colour(pictures, random, strength["gain"], strength["tilt"])
-    pictures = mask_rows(
-        pictures,
-        random,
-        int(strength["bands"]),
-        int(strength["frames"]),
-        int(strength["stripes"]),
-    )
-    return ((pictures - MEAN) / SPREAD).unsqueeze(1)
+    """A gap of up to so many frames, and a share of the features, get their mean: zero when standardised."""
+    size, _, length = rows.shape
+    width = random.integers(frames + 1, size=(size, 1))
+    start = (random.random((size, 1)) * (length - width + 1)).astype(int)
+    at = np.arange(length)
+    gap = torch.from_numpy((at >= start) & (at < start + width))
+    missing = torch.from_numpy(random.random((size, SEQUENCE)) < share)
+    return rows.masked_fill(gap.unsqueeze(1) | missing.unsqueeze(2), 0)

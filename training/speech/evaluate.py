@@ -20,7 +20,6 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from training.speech.corpora import (
-    CLASSES,
     CORPORA,
     FIVE,
     FOLDS,
@@ -29,33 +28,36 @@ from training.speech.corpora import (
     class_mask,
     read_corpora,
 )
-from training.speech.prepare import ROOT, Features, load_features
-from training.speech.windows import library_windows
+from training.speech.data import Sounds, load_sounds_of
+from training.speech.prepare import ROOT, TESTS
 from training.text.metrics import expected_calibration_error, masked_probabilities
 
 Network = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-CHANNELS = ("clean", "noise10", "phone", "opus16")
+CHANNELS = TESTS
+#: The fold whose speakers settings were chosen on; the card also gives the table without it.
+DEVELOPMENT = 2
 CALM = LABELS.index("calm")
 NEUTRAL = LABELS.index("neutral")
 
 
 def network_logits(
     model: torch.nn.Module,
-    features: Features,
-    utterances: Sequence[Utterance],
+    sounds: Sounds,
     indices: Sequence[int],
-    batch: int = 128,
+    copy: int = 0,
+    batch: int = 256,
 ) -> np.ndarray:
     """Logits of the library's windows, float32 `[indices, windows, 8]`, NaN where there is no window."""
     model.eval()
-    pictures = [library_windows(features.of(i)) for i in indices]
-    counts = [len(p) for p in pictures]
-    stacked = torch.from_numpy(np.concatenate(pictures)).unsqueeze(1)
+    pieces = [sounds.library(i, copy) for i in indices]
+    counts = [len(pictures) for pictures, _ in pieces]
+    pictures = torch.from_numpy(np.concatenate([p for p, _ in pieces]))
+    values = torch.from_numpy(np.concatenate([v for _, v in pieces]))
     with torch.inference_mode():
         logits = np.concatenate(
             [
-                model(stacked[s : s + batch])[0].float().numpy()
-                for s in range(0, len(stacked), batch)
+                model(pictures[s : s + batch], values[s : s + batch])[0].float().numpy()
+                for s in range(0, len(pictures), batch)
             ]
         )
     out = np.full((len(indices), max(counts), len(LABELS)), np.nan, np.float32)
@@ -183,24 +185,31 @@ class Predictions:
     logits: dict[str, np.ndarray]
 
 
-def predict(run: Path, utterances: list[Utterance], runs: Path) -> None:
-    """Logits of a finished run on its held-out speakers, every channel that was rendered: RUN/test.npz."""
-    from training.speech.export import load_run
+def predict(folders: list[Path], utterances: list[Utterance], runs: Path) -> None:
+    """Logits of finished runs on their held-out speakers, every channel that was rendered: RUN/test.npz."""
+    from training.speech.train import load_run
 
-    test = [i for i, u in enumerate(utterances) if is_held_out(u, run.name)]
-    saved = {"indices": np.array(test)}
-    model = load_run(run)
-    for copy in CHANNELS:
-        if (runs / "features" / copy / "frames.npy").exists():
-            features = load_features(runs, copy)
-            there = np.array(test) < len(features.frames)
-            chosen = [i for i, known in zip(test, there, strict=True) if known]
+    models = {run: load_run(run) for run in folders}
+    tests = {
+        run: [i for i, u in enumerate(utterances) if is_held_out(u, run.name)]
+        for run in folders
+    }
+    saved = {run: {"indices": np.array(tests[run])} for run in folders}
+    for copy in TESTS:
+        if not (runs / "features" / copy / "counts.npy").exists():
+            continue
+        sounds = load_sounds_of(runs, (copy,))
+        for run in folders:
+            there = np.array(tests[run]) < sounds.frames.shape[1]
+            chosen = [i for i, known in zip(tests[run], there, strict=True) if known]
             if not chosen:
                 continue
-            found = network_logits(model, features, utterances, chosen)
-            saved[copy] = np.full((len(test), *found.shape[1:]), np.nan, np.float32)
-            saved[copy][there] = found
-    np.savez(run / "test.npz", **saved)
+            found = network_logits(models[run], sounds, chosen)
+            shape = (len(there), *found.shape[1:])
+            saved[run][copy] = np.full(shape, np.nan, np.float32)
+            saved[run][copy][there] = found
+    for run in folders:
+        np.savez(run / "test.npz", **saved[run])
 
 
 def is_held_out(utterance: Utterance, run: str) -> bool:
@@ -211,7 +220,7 @@ def is_held_out(utterance: Utterance, run: str) -> bool:
 
 
 def collect(runs: list[list[Path]], utterances: list[Utterance]) -> Predictions:
-    """Joins the folds; the seeds of a fold are averaged as normalised logits, as `Committee` does."""
+    """Joins the folds; the seeds of a fold are averaged as normalised logits, which is what `Committee` does."""
     rows: list[Utterance] = []
     parts: dict[str, list[np.ndarray]] = {}
     for seeds in runs:
@@ -246,47 +255,10 @@ def collect(runs: list[list[Path]], utterances: list[Utterance]) -> Predictions:
     return Predictions(rows, logits)
 
 
-def blend(first: Predictions, second: Predictions, share: float) -> Predictions:
-    """Normalised logits of two kinds of network, the second counting `share`."""
-    logits = {
-        copy: (1 - share) * x + share * second.logits[copy]
-        for copy, x in first.logits.items()
-        if copy in second.logits
-    }
-    return Predictions(first.utterances, logits)
-
-
 def part(found: Predictions, rows: np.ndarray) -> Predictions:
     """Some of the utterances."""
     utterances = [u for u, chosen in zip(found.utterances, rows, strict=True) if chosen]
     return Predictions(utterances, {c: x[rows] for c, x in found.logits.items()})
-
-
-def best_share(first: Predictions, second: Predictions) -> float:
-    """The share, in tenths, with the highest unweighted accuracy, the corpora counting alike."""
-
-    def score(share: float) -> float:
-        found = table(blend(first, second, share), ("clean",))
-        whole = [f"{c}, {len(CLASSES[c])} classes" for c in CORPORA]
-        return float(np.mean([found[n]["pooled"] for n in whole if n in found]))
-
-    return max((round(0.1 * tenth, 1) for tenth in range(10)), key=score)
-
-
-def cross_blended(
-    first: Predictions, second: Predictions
-) -> tuple[Predictions, float, dict[int, float]]:
-    """Both kinds together: each fold with the share that the other folds ask for, and that of all."""
-    folds = np.array([u.fold for u in first.utterances])
-    logits = {copy: np.full_like(x, np.nan) for copy, x in first.logits.items()}
-    shares = {}
-    for fold in np.unique(folds):
-        rest, test = folds != fold, folds == fold
-        share = best_share(part(first, rest), part(second, rest)) if rest.any() else 0.5
-        shares[int(fold)] = share
-        for copy, x in blend(first, second, share).logits.items():
-            logits[copy][test] = x[test]
-    return Predictions(first.utterances, logits), best_share(first, second), shares
 
 
 def calibration(found: Predictions, corpora_alike: bool = False) -> dict[str, float]:
@@ -377,8 +349,6 @@ def main() -> None:
     parser.add_argument(
         "--without", action="store_true", help="leave-one-corpus-out runs instead"
     )
-    parser.add_argument("--reader", help="recipe of the perceptron beside it")
-    parser.add_argument("--share", type=float, help="its share; fitted otherwise")
     parser.add_argument("--predict", action="store_true", help="run the networks first")
     default = Path(os.environ.get("EMOTION_DATA", "data"))
     parser.add_argument("--data", type=Path, default=default)
@@ -398,35 +368,21 @@ def main() -> None:
         for name in splits
     ]
     if arguments.predict:
-        for run in (run for seeds in runs for run in seeds):
-            predict(run, utterances, arguments.runs)
+        predict([run for seeds in runs for run in seeds], utterances, arguments.runs)
     found = collect(runs, utterances)
     result: dict[str, Any] = {}
-    if arguments.reader:
-        names = [
-            run[0].name.replace(arguments.recipe, arguments.reader) for run in runs
-        ]
-        readers = [[arguments.runs / name] for name in names]
-        if arguments.predict:
-            for (run,) in readers:
-                predict(run, utterances, arguments.runs)
-        second = collect(readers, utterances)
-        result |= {"alone": table(found), "reader": table(second)}
-        if arguments.share is None:
-            found, result["share"], result["shares"] = cross_blended(found, second)
-        else:
-            found = blend(found, second, arguments.share)
     result |= {"table": table(found), "calibration": calibration(found)}
+    untouched = np.array([u.fold != DEVELOPMENT for u in found.utterances])
+    result["untouched"] = table(part(found, untouched))
     out = (
         arguments.runs
         / f"{arguments.recipe}{'-without' if arguments.without else ''}.json"
     )
     out.write_text(json.dumps(result, indent=1))
-    for kind in ("alone", "reader", "table"):
-        for name, line in result.get(kind, {}).items():
+    for kind in ("table", "untouched"):
+        for name, line in result[kind].items():
             print(kind, name, {k: round(v, 4) for k, v in line.items()})
     print({k: round(v, 4) for k, v in result["calibration"].items()})
-    print("share of the reader:", result.get("share"), result.get("shares"))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m training.speech.export training/speech/packages/speech-crnn.yaml [OUT]
 
 Writes model.onnx and model.yaml. The temperature and the metrics are those of the fold runs of the
-same recipe (`evaluate.py`), since the shipped network has heard every speaker.
+same recipe and as many seeds (`evaluate.py`), since the shipped network has heard every speaker.
 """
 
 from __future__ import annotations
@@ -23,13 +23,19 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from training.speech.corpora import LABELS
-from training.speech.model import BANDS, FRAMES, Committee, Crnn, CrnnConfig, Moments
+from training.speech.data import statistics_names
+from training.speech.model import CEPSTRA, STEPS, Committee, Network, cosine_basis
 from training.speech.prepare import ROOT
-from training.speech.recipe import read_recipe
-from training.speech.windows import HOP, MEAN, SPREAD
+from training.speech.train import load_run
+from training.speech.windows import BANDS, CHROMA, FRAMES, PREPROCESSING, PROSODY
 
-STEPS = FRAMES // 2
 OPSET = 17
+#: Inputs of the graph beside the batch, and what the library fills them with.
+INPUTS = {
+    "mel": ([1, BANDS, FRAMES], "log-mel"),
+    "chroma": ([CHROMA, FRAMES], "chroma"),
+    "prosody": ([PROSODY, FRAMES], "prosody"),
+}
 
 
 class Graph:
@@ -66,39 +72,16 @@ def _gates(x: torch.Tensor) -> np.ndarray:
     return np.concatenate([i, o, f, g])
 
 
-def _affine(g: Graph, x: str, norm: torch.nn.BatchNorm1d, shape: list[int]) -> str:
-    """Batch normalisation as it is after training: a scale and a shift a channel."""
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    shift = norm.bias - norm.running_mean * scale
-    scaled = g.add("Mul", x, g.weight(scale.reshape(shape)))
-    return g.add("Add", scaled, g.weight(shift.reshape(shape)))
+def _standardised(g: Graph, x: str, mean: torch.Tensor, spread: torch.Tensor) -> str:
+    """Deviations within five; `mean` and `spread` shaped to fit."""
+    deviations = g.add("Sub", x, g.weight(mean))
+    deviations = g.add("Mul", deviations, g.weight(1 / spread))
+    return g.add("Clip", deviations, g.weight(-5.0), g.weight(5.0))
 
 
-def _convolution(g: Graph, x: str, layer: torch.nn.Conv1d) -> str:
-    """Convolution over time and ReLU."""
-    (pad,) = layer.padding
-    x = g.add(
-        "Conv",
-        x,
-        g.weight(layer.weight),
-        g.weight(layer.bias),
-        kernel_shape=list(layer.kernel_size),
-        strides=list(layer.stride),
-        pads=[pad, pad],
-    )
-    return g.add("Relu", x)
-
-
-def _member(g: Graph, mel: str, model: Crnn) -> tuple[str, str]:
-    """One network: names of its normalised logits and of its weights."""
-    picture = g.add("Squeeze", mel, g.weight([1], np.int64))
-    cepstra = g.add("MatMul", g.weight(model.basis), picture)
-    cepstra = _affine(g, cepstra, model.standard, [1, -1, 1])
-    x = _affine(g, _convolution(g, cepstra, model.first), model.norm, [1, -1, 1])
-    x = _convolution(g, x, model.second)
-    # [batch, channels, time] → [time, batch, channels]
-    x = g.add("Transpose", x, perm=[2, 0, 1])
-    w = model.lstm.state_dict()
+def _recurrent(g: Graph, x: str, lstm: torch.nn.LSTM) -> str:
+    """`[time, batch, size]` to `[time, batch, 2 · hidden]`."""
+    w = lstm.state_dict()
     stacked = {
         part: np.stack([_gates(w[f"{part}_l0{side}"]) for side in ("", "_reverse")])
         for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -110,24 +93,15 @@ def _member(g: Graph, mel: str, model: Crnn) -> tuple[str, str]:
         g.weight(stacked["weight_hh"]),
         g.weight(np.concatenate([stacked["bias_ih"], stacked["bias_hh"]], axis=1)),
         direction="bidirectional",
-        hidden_size=model.config.hidden,
+        hidden_size=lstm.hidden_size,
     )
-    # [time, 2, batch, hidden] → [batch, time, 2 · hidden]
-    states = g.add("Transpose", states, perm=[2, 0, 1, 3])
-    states = g.add("Reshape", states, g.weight([0, 0, -1], np.int64))
-    pooling = model.pooling
-    score = g.linear(g.add("Tanh", g.linear(states, pooling.hidden)), pooling.score)
-    weights = g.add("Softmax", score, axis=1)
-    attended = g.add(
-        "ReduceSum", g.add("Mul", weights, states), g.weight([1], np.int64), keepdims=0
-    )
-    hidden = g.add("Relu", g.linear(attended, model.dense))
-    logits = g.add("LogSoftmax", g.linear(hidden, model.classify), axis=1)
-    return logits, g.add("Squeeze", weights, g.weight([2], np.int64))
+    # [time, 2, batch, hidden] → [time, batch, 2 · hidden]
+    states = g.add("Transpose", states, perm=[0, 2, 1, 3])
+    return g.add("Reshape", states, g.weight([0, 0, -1], np.int64))
 
 
-def _moments(g: Graph, cepstra: str) -> str:
-    """As `model.moments`: cepstra `[batch, size, 64]` to `[batch, 6 · size]`."""
+def _moments(g: Graph, rows: str) -> str:
+    """As `model.moments`: rows `[batch, size, 64]` to `[batch, 6 · size]`."""
     axis, zero, one = (g.weight([v], np.int64) for v in (2, 0, 1))
     last, end = g.weight([-1], np.int64), g.weight([FRAMES], np.int64)
 
@@ -137,8 +111,8 @@ def _moments(g: Graph, cepstra: str) -> str:
     def neighbours(x: str) -> tuple[str, str]:
         return g.add("Slice", x, one, end, axis), g.add("Slice", x, zero, last, axis)
 
-    step = g.add("Abs", g.add("Sub", *neighbours(cepstra)))
-    level = g.add("Slice", cepstra, zero, one, one)
+    step = g.add("Abs", g.add("Sub", *neighbours(rows)))
+    level = g.add("Slice", rows, zero, one, one)
     loud = g.add("Softmax", level, axis=2)
     between = g.add("Add", *neighbours(loud))
     even = g.weight(np.full((1, 1, FRAMES), 1 / FRAMES))
@@ -148,56 +122,85 @@ def _moments(g: Graph, cepstra: str) -> str:
         (even, even_steps),
         (loud, g.add("Div", between, total(between))),
     ):
-        mean = total(g.add("Mul", weight, cepstra))
-        away = g.add("Sub", cepstra, mean)
+        mean = total(g.add("Mul", weight, rows))
+        away = g.add("Sub", rows, mean)
         variance = total(g.add("Mul", weight, g.add("Mul", away, away)))
         spread = g.add("Sqrt", g.add("Add", variance, g.weight(1e-4)))
         parts += [mean, spread, total(g.add("Mul", of_steps, step))]
     return g.add("Squeeze", g.add("Concat", *parts, axis=1), axis)
 
 
-def _reader(g: Graph, mel: str, model: Moments) -> str:
-    """One perceptron: name of its normalised logits."""
-    picture = g.add("Squeeze", mel, g.weight([1], np.int64))
-    values = _moments(g, g.add("MatMul", g.weight(model.basis), picture))
-    x = g.add("Sub", values, g.weight(model.mean))
-    x = g.add("Div", x, g.weight(model.spread))
-    x = g.add("Clip", x, g.weight(-5.0), g.weight(5.0))
-    for layer in model.classify:
-        if isinstance(layer, torch.nn.Linear):
-            x = g.linear(x, layer)
-        elif isinstance(layer, torch.nn.ReLU):
-            x = g.add("Relu", x)
-    return g.add("LogSoftmax", x, axis=1)
+def _member(g: Graph, sequence: str, values: str, model: Network) -> tuple[str, str]:
+    """One network: names of its normalised logits and of its weights."""
+    rows = _standardised(
+        g, sequence, model.row_mean[:, None], model.row_spread[:, None]
+    )
+    values = _standardised(g, values, model.mean, model.spread)
+    first, norm = model.first, model.norm
+    x = g.add(
+        "Conv",
+        rows,
+        g.weight(first.weight),
+        g.weight(first.bias),
+        kernel_shape=list(first.kernel_size),
+        strides=list(first.stride),
+        pads=[first.padding[0]] * 2,
+    )
+    # [batch, channels, time] → [time, batch, channels]
+    x = g.add("Transpose", x, perm=[2, 0, 1])
+    x = g.add(
+        "LayerNormalization",
+        x,
+        g.weight(norm.weight),
+        g.weight(norm.bias),
+        axis=-1,
+        epsilon=norm.eps,
+    )
+    x = g.add("Relu", x)
+    for i, lstm in enumerate(model.lstms):
+        states = _recurrent(g, x, lstm)
+        x = states if i == 0 else g.add("Add", x, states)
+    states = g.add("Transpose", x, perm=[1, 0, 2])
+    pooling = model.pooling
+    score = g.linear(g.add("Tanh", g.linear(states, pooling.hidden)), pooling.score)
+    weights = g.add("Softmax", score, axis=1)
+    heard = g.add(
+        "ReduceSum", g.add("Mul", weights, states), g.weight([1], np.int64), keepdims=0
+    )
+    read = g.add("Relu", g.linear(values, model.reader))
+    both = g.add("Concat", heard, read, axis=1)
+    both = g.add("Relu", g.linear(both, model.dense))
+    answers = [
+        g.add("LogSoftmax", g.linear(part, head), axis=1)
+        for head, part in zip(model.heads, (heard, read, both), strict=True)
+    ]
+    return g.add("Mean", *answers), g.add("Squeeze", weights, g.weight([2], np.int64))
 
 
 def export_graph(model: Committee, path: Path) -> None:
-    """Writes the network as ONNX: `mel` `[batch, 1, 128, 64]` to `logits` `[batch, 8]` and `time-weights` `[batch, 32]`."""
+    """Writes the network as ONNX: `mel` `[batch, 1, 128, 64]`, `chroma` `[batch, 12, 64]`, `prosody` `[batch, 4, 64]`
+    and `statistics` `[batch, names]` to `logits` `[batch, 8]` and `time-weights` `[batch, 32]`."""
     model.eval()
     g = Graph()
-
-    def mean(parts: list[str]) -> str:
-        return g.add("Mean", *parts) if len(parts) > 1 else parts[0]
-
-    answers = [_member(g, "mel", member) for member in model.members]
-    logits = mean([logits for logits, _ in answers])
-    if len(model.readers):
-        read = mean([_reader(g, "mel", reader) for reader in model.readers])
-        logits = g.add(
-            "Add",
-            g.add("Mul", logits, g.weight(1 - model.share)),
-            g.add("Mul", read, g.weight(model.share)),
-        )
-    weights = mean([weights for _, weights in answers])
-    for name, value in (("logits", logits), ("time-weights", weights)):
-        g.nodes.append(helper.make_node("Identity", [value], [name]))
+    picture = g.add("Squeeze", "mel", g.weight([1], np.int64))
+    cepstra = g.add("MatMul", g.weight(cosine_basis()), picture)
+    sequence = g.add("Concat", cepstra, "chroma", "prosody", axis=1)
+    values = g.add("Concat", "statistics", _moments(g, sequence), axis=1)
+    answers = [_member(g, sequence, values, member) for member in model.members]
+    for name, parts in (
+        ("logits", [logits for logits, _ in answers]),
+        ("time-weights", [weights for _, weights in answers]),
+    ):
+        mean = g.add("Mean", *parts)
+        g.nodes.append(helper.make_node("Identity", [mean], [name]))
+    width = model.members[0].config.statistics
+    shapes = {name: shape for name, (shape, _) in INPUTS.items()}
     graph = helper.make_graph(
         g.nodes,
         "speech-crnn",
         [
-            helper.make_tensor_value_info(
-                "mel", TensorProto.FLOAT, ["batch", 1, BANDS, FRAMES]
-            )
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+            for name, shape in (shapes | {"statistics": [width]}).items()
         ],
         [
             helper.make_tensor_value_info(
@@ -215,28 +218,47 @@ def export_graph(model: Committee, path: Path) -> None:
     path.write_bytes(made.SerializeToString())
 
 
-def run_graph(path: Path, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run_graph(
+    path: Path, inputs: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits and weights that ONNX Runtime gives on one core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
     )
-    logits, weights = session.run(
-        ["logits", "time-weights"], {"mel": mel.astype(np.float32)}
-    )
+    feeds = {name: value.astype(np.float32) for name, value in inputs.items()}
+    logits, weights = session.run(["logits", "time-weights"], feeds)
     return logits, weights
 
 
-def load_run(run: Path) -> torch.nn.Module:
-    """The network of a finished run, of either kind."""
-    if (run / "moments.yaml").exists():
-        settings = yaml.safe_load((run / "moments.yaml").read_text(encoding="utf-8"))
-        model: torch.nn.Module = Moments(settings.get("hidden", 128))
-    else:
-        model = Crnn(CrnnConfig(**read_recipe(run / "recipe.yaml").model))
-    model.load_state_dict(torch.load(run / "model.pt", weights_only=True))
-    return model.eval()
+def sequence_of(inputs: dict[str, np.ndarray]) -> torch.Tensor:
+    """What the graph makes of its first three inputs: `[batch, 56, 64]`."""
+    cepstra = cosine_basis(CEPSTRA) @ inputs["mel"][:, 0]
+    joined = np.concatenate([cepstra, inputs["chroma"], inputs["prosody"]], axis=1)
+    return torch.from_numpy(joined).float()
+
+
+def compare(model: Committee, path: Path) -> tuple[float, float]:
+    """Largest differences between the graph and PyTorch on noise: logits, time weights."""
+    random = np.random.default_rng(1)
+    inputs = {
+        name: random.standard_normal((5, *shape)) for name, (shape, _) in INPUTS.items()
+    }
+    member = model.members[0]
+    known = member.config.statistics
+    scale = random.standard_normal((5, known))
+    inputs["statistics"] = (
+        member.mean[:known].numpy() + scale * member.spread[:known].numpy()
+    )
+    with torch.inference_mode():
+        statistics = torch.from_numpy(inputs["statistics"]).float()
+        logits, weights = model(sequence_of(inputs), statistics)
+    found, attention = run_graph(path, inputs)
+    return (
+        float(np.abs(found - logits.numpy()).max()),
+        float(np.abs(attention - weights.numpy()).max()),
+    )
 
 
 def file_entry(path: Path) -> dict[str, Any]:
@@ -289,19 +311,13 @@ def main() -> None:
     out = arguments.out or ROOT / "models" / package["id"]
     out.mkdir(parents=True, exist_ok=True)
     members = [load_run(arguments.runs / run) for run in package["runs"]]
-    readers = [load_run(arguments.runs / run) for run in package["readers"]]
     result = json.loads((arguments.runs / package["evaluation"]).read_text())
-    model = Committee(members, readers, result["share"]).eval()
+    model = Committee(members).eval()
     export_graph(model, out / "model.onnx")
-    mel = torch.randn(7, 1, BANDS, FRAMES)
-    with torch.inference_mode():
-        logits, weights = model(mel)
-    found, attention = run_graph(out / "model.onnx", mel.numpy())
-    print(
-        f"graph against PyTorch: logits {np.abs(found - logits.numpy()).max():.1e}, ",
-        end="",
-    )
-    print(f"weights {np.abs(attention - weights.numpy()).max():.1e}")
+    logits, weights = compare(model, out / "model.onnx")
+    print(f"graph against PyTorch: logits {logits:.1e}, weights {weights:.1e}")
+    names, _ = statistics_names()
+    shapes = {name: shape for name, (shape, _) in INPUTS.items()}
     manifest = {
         "schema": 1,
         "id": package["id"],
@@ -314,32 +330,17 @@ def main() -> None:
         "mapping": {"calm": "neutral"},
         "files": {"default": "fp32", "fp32": file_entry(out / "model.onnx")},
         "inputs": {
-            "mel": {
-                "type": "float32",
-                "shape": ["batch", 1, BANDS, FRAMES],
-                "padding": None,
-            }
+            name: {"type": "float32", "shape": ["batch", *shape], "padding": None}
+            for name, shape in (shapes | {"statistics": [len(names)]}).items()
         },
         "outputs": {
             "logits": {"kind": "logits", "shape": ["batch", len(LABELS)]},
             "time-weights": {"kind": "time-weights", "shape": ["batch", STEPS]},
         },
-        "preprocessing": {
-            "kind": "audio",
-            "frontEnd": 1,
-            "sampleRateHz": 16000,
-            "preEmphasis": 0,
-            "spectrum": {"fftSize": 1024, "frameLength": 1024, "hopLength": 640},
-            "mel": {
-                "bands": BANDS,
-                "minHz": 50,
-                "maxHz": 8000,
-                "scale": "slaney",
-                "norm": "area",
-            },
-            "window": {"frames": FRAMES, "hopFrames": HOP, "fill": "repeat"},
-            "normalisation": {"kind": "fixed", "mean": MEAN, "spread": SPREAD},
-            "inputs": {"mel": "log-mel"},
+        "preprocessing": PREPROCESSING
+        | {
+            "inputs": {name: source for name, (_, source) in INPUTS.items()}
+            | {"statistics": "statistics"}
         },
         "calibration": {"temperature": result["calibration"]["temperature"]},
         "licence": package["licence"],

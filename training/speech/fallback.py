@@ -21,6 +21,7 @@ import torch
 import yaml
 from safetensors.numpy import save_file
 
+from training.speech.augment import level_columns
 from training.speech.corpora import (
     CORPORA,
     FOLDS,
@@ -30,6 +31,7 @@ from training.speech.corpora import (
     class_mask,
     read_corpora,
 )
+from training.speech.data import statistics_names
 from training.speech.evaluate import (
     CALM,
     CHANNELS,
@@ -49,27 +51,9 @@ TITLE = {"ravdess": "RAVDESS", "casia": "CASIA", "nemo": "nEMO", "emodb": "EMO-D
 GAINS_DB = (-6.0, 0.0, 6.0)
 
 
-def statistics_names() -> tuple[list[str], int]:
-    """Names of the statistics in order, and the version of the list, from the built library."""
-    script = (
-        "const s = require(process.argv[1]);"
-        "console.log(JSON.stringify([s.STATISTICS_NAMES, s.STATISTICS_VERSION]))"
-    )
-    lib = Path(os.environ.get("EMOTION_LIB", ROOT / "dist" / "lib"))
-    command = ["node", "-e", script, str((lib / "audio" / "statistics.js").resolve())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    names, version = json.loads(done.stdout)
-    return names, version
-
-
 def with_gain(values: np.ndarray, names: list[str], gain_db: float) -> np.ndarray:
     """The statistics of the same sounds, louder: levels shift, and the first coefficient with them."""
-    out = values.copy()
-    for name in ("level.mean", "level.p10", "level.p50", "level.p90"):
-        out[:, names.index(name)] += gain_db
-    # The first basis function of the orthonormal cosine transform over 40 bands is 1 / √40.
-    out[:, names.index("mfcc0.mean")] += gain_db * np.sqrt(40)
-    return out
+    return values + gain_db * level_columns(names)
 
 
 class Logistic:
@@ -286,7 +270,7 @@ def main() -> None:
     print(f"{len(names)} statistics, version {version}")
     copies = {}
     for copy in CHANNELS:
-        if (arguments.runs / "features" / copy / "statistics.npy").exists():
+        if (arguments.runs / "features" / copy / "counts.npy").exists():
             copies[copy] = load_features(arguments.runs, copy).statistics
     everybody = np.arange(len(utterances))
     fold = np.array([u.fold for u in utterances])

@@ -1,4 +1,4 @@
-"""The speech network: convolutions over cepstra, a bidirectional LSTM over time, attention pooling."""
+"""The speech network: a recurrent reader of sequences beside a perceptron on statistics."""
 
 from __future__ import annotations
 
@@ -7,31 +7,62 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d
+from torch.nn.functional import relu
 
 from training.speech.corpora import LABELS
+from training.speech.windows import BANDS, CHROMA, FRAMES, PROSODY
 
-BANDS = 128
-FRAMES = 64
+CEPSTRA = 40
+#: Steps of the recurrent part: the convolution has a stride of 2.
+STEPS = FRAMES // 2
+#: Rows of a sequence: cepstra of the normalised log-mel picture, chroma, prosody.
+SEQUENCE = CEPSTRA + CHROMA + PROSODY
 
 
 @dataclass(frozen=True)
-class CrnnConfig:
-    """Sizes. `hidden` is that of each direction of the LSTM."""
+class NetworkConfig:
+    """Sizes. `hidden` is that of each direction of the LSTM, `statistics` the numbers of a window."""
 
-    cepstrum: int = 40
-    width: int = 128
-    hidden: int = 96
-    dense: int = 128
-    dropout: float = 0.3
+    statistics: int = 79
+    width: int = 96
+    hidden: int = 80
+    layers: int = 1
+    reader: int = 96
+    dense: int = 96
+    dropout: float = 0.4
 
 
-def cosine_basis(coefficients: int, bands: int = BANDS) -> np.ndarray:
+def cosine_basis(coefficients: int = CEPSTRA, bands: int = BANDS) -> np.ndarray:
     """The orthonormal cosine transform (type II) `[coefficients, bands]`, as in `lib/audio/cepstrum.ts`."""
     c = np.arange(coefficients)[:, None]
     basis = np.sqrt(2 / bands) * np.cos(np.pi * c * (np.arange(bands) + 0.5) / bands)
     basis[0] /= np.sqrt(2)
     return basis
+
+
+#: Numbers of `moments`.
+MOMENTS = 6 * SEQUENCE
+
+
+def moments(rows: Tensor) -> Tensor:
+    """Mean, spread and mean step of each row, over all frames and over the loud ones.
+
+    `[batch, size, time]` to `[batch, 6 · size]`. Loud frames weigh exp(c₀), where c₀ is the level: 20 dB
+    on 128 bands are √128 of it.
+    """
+    loud = rows[:, :1].softmax(2)
+    step = (rows[..., 1:] - rows[..., :-1]).abs()
+    between = loud[..., 1:] + loud[..., :-1]
+    parts = []
+    for weight, of_steps in (
+        (torch.full_like(loud, 1 / rows.shape[2]), None),
+        (loud, between / between.sum(2, keepdim=True)),
+    ):
+        mean = (weight * rows).sum(2, keepdim=True)
+        variance = (weight * (rows - mean).square()).sum(2)
+        parts += [mean.squeeze(2), (variance + 1e-4).sqrt()]
+        parts.append(step.mean(2) if of_steps is None else (of_steps * step).sum(2))
+    return torch.cat(parts, 1)
 
 
 class StepDropout(nn.Module):
@@ -66,135 +97,83 @@ class AttentionPooling(nn.Module):
         return pooled, weights
 
 
-class Crnn(nn.Module):
-    """Log-mel windows `[batch, 1, 128, 64]`, normalised, to logits `[batch, 8]` and time weights `[batch, 32]`.
+class Network(nn.Module):
+    """Sequences `[batch, 56, 64]` and statistics `[batch, n]` to logits `[batch, 8]` and time weights `[batch, 32]`.
 
-    A fixed cosine transform makes cepstra, which batch normalisation standardises: coefficients
-    that hardly depend on each other are learnt from much faster than neighbouring bands. Two
-    convolutions over time follow, the first with a stride of 2 (80 ms a step).
+    The perceptron beside the recurrent part also sees moments of the rows. All is standardised with what was measured on the training speakers, so
+    that a batch of one corpus is read like any other. Three heads answer: on what the recurrent part
+    heard, on the statistics, and on both; their mean log-probability is the answer, each has
+    its own loss.
     """
 
-    def __init__(self, config: CrnnConfig = CrnnConfig()) -> None:
+    def __init__(self, config: NetworkConfig = NetworkConfig()) -> None:
         super().__init__()
         self.config = config
-        basis = torch.from_numpy(cosine_basis(config.cepstrum)).float()
-        self.register_buffer("basis", basis, persistent=False)
-        self.standard = nn.BatchNorm1d(config.cepstrum)
-        self.first = nn.Conv1d(config.cepstrum, config.width, 6, stride=2, padding=2)
-        self.norm = nn.BatchNorm1d(config.width)
-        self.second = nn.Conv1d(config.width, config.width, 3, padding=1)
-        self.lstm = nn.LSTM(
-            config.width, config.hidden, batch_first=True, bidirectional=True
+        self.register_buffer("row_mean", torch.zeros(SEQUENCE))
+        self.register_buffer("row_spread", torch.ones(SEQUENCE))
+        values = config.statistics + MOMENTS
+        self.register_buffer("mean", torch.zeros(values))
+        self.register_buffer("spread", torch.ones(values))
+        self.first = nn.Conv1d(SEQUENCE, config.width, 6, stride=2, padding=2)
+        self.norm = nn.LayerNorm(config.width)
+        sizes = [config.width] + [2 * config.hidden] * config.layers
+        self.lstms = nn.ModuleList(
+            nn.LSTM(size, config.hidden, batch_first=True, bidirectional=True)
+            for size in sizes[:-1]
         )
         self.pooling = AttentionPooling(2 * config.hidden)
-        self.dense = nn.Linear(2 * config.hidden, config.dense)
-        self.classify = nn.Linear(config.dense, len(LABELS))
+        self.reader = nn.Linear(values, config.reader)
+        both = 2 * config.hidden + config.reader
+        self.dense = nn.Linear(both, config.dense)
+        self.heads = nn.ModuleList(
+            nn.Linear(size, len(LABELS))
+            for size in (2 * config.hidden, config.reader, config.dense)
+        )
         self.steps = StepDropout(config.dropout)
         self.drop = nn.Dropout(config.dropout)
+        self.drop_statistics = nn.Dropout(0.2)
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+    def standardised(
+        self, sequence: Tensor, statistics: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Deviations from the training speakers, within five."""
+        rows = (sequence - self.row_mean[:, None]) / self.row_spread[:, None]
+        values = torch.cat([statistics, moments(sequence)], 1)
+        values = (values - self.mean) / self.spread
+        return rows.clamp(-5, 5), values.clamp(-5, 5)
+
+    def answers(self, rows: Tensor, values: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Logits of the three heads for standardised inputs, and the time weights."""
+        x = relu(self.norm(self.first(rows).transpose(1, 2)))
+        for i, lstm in enumerate(self.lstms):
+            states, _ = lstm(self.steps(x))
+            x = states if i == 0 else x + states
+        heard, weights = self.pooling(self.steps(x))
+        heard = self.drop(heard)
+        read = self.drop(relu(self.reader(self.drop_statistics(values))))
+        both = self.drop(relu(self.dense(torch.cat([heard, read], 1))))
+        heads = [
+            head(part)
+            for head, part in zip(self.heads, (heard, read, both), strict=True)
+        ]
+        return heads, weights
+
+    def forward(self, sequence: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        cepstra = self.standard(conv1d(mel.squeeze(1), self.basis.unsqueeze(-1)))
-        x = self.norm(torch.relu(self.first(cepstra)))
-        x = torch.relu(self.second(x)).transpose(1, 2)
-        states, _ = self.lstm(self.steps(x))
-        pooled, weights = self.pooling(self.steps(states))
-        hidden = self.drop(torch.relu(self.dense(self.drop(pooled))))
-        return self.classify(hidden), weights
-
-
-@dataclass(frozen=True)
-class MomentsShape:
-    """How many cepstra are looked at, and the moments of each: see `moments`."""
-
-    coefficients: int = 40
-    kinds: int = 6
-
-    @property
-    def size(self) -> int:
-        """Numbers a window."""
-        return self.coefficients * self.kinds
-
-
-MOMENTS = MomentsShape()
-
-
-def moments(cepstra: Tensor) -> Tensor:
-    """Mean, spread and mean step of each coefficient, over all frames and over the loud ones.
-
-    `[batch, size, time]` to `[batch, 6 · size]`. Loud frames weigh exp(c₀), where c₀ is the level: 20 dB
-    on 128 bands are √128 of it.
-    """
-    loud = cepstra[:, :1].softmax(2)
-    step = (cepstra[..., 1:] - cepstra[..., :-1]).abs()
-    between = loud[..., 1:] + loud[..., :-1]
-    parts = []
-    for weight, of_steps in (
-        (torch.full_like(loud, 1 / cepstra.shape[2]), None),
-        (loud, between / between.sum(2, keepdim=True)),
-    ):
-        mean = (weight * cepstra).sum(2, keepdim=True)
-        variance = (weight * (cepstra - mean).square()).sum(2)
-        parts += [mean.squeeze(2), (variance + 1e-4).sqrt()]
-        parts.append(step.mean(2) if of_steps is None else (of_steps * step).sum(2))
-    return torch.cat(parts, 1)
-
-
-class Moments(nn.Module):
-    """A perceptron on the moments of the cepstra: windows `[batch, 1, 128, 64]` to logits `[batch, 8]`."""
-
-    def __init__(self, hidden: int = 128, dropout: float = 0.5) -> None:
-        super().__init__()
-        basis = torch.from_numpy(cosine_basis(MOMENTS.coefficients)).float()
-        self.register_buffer("basis", basis, persistent=False)
-        self.register_buffer("mean", torch.zeros(MOMENTS.size))
-        self.register_buffer("spread", torch.ones(MOMENTS.size))
-        self.classify = nn.Sequential(
-            nn.Dropout(0.2),
-            nn.Linear(MOMENTS.size, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, len(LABELS)),
-        )
-
-    def standardised(self, values: Tensor) -> Tensor:
-        """Moments `[batch, moments]` as deviations, within five."""
-        return ((values - self.mean) / self.spread).clamp(-5, 5)
-
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and even weights `[batch, 32]`, for it does not attend."""
-        cepstra = conv1d(mel.squeeze(1), self.basis.unsqueeze(-1))
-        logits = self.classify(self.standardised(moments(cepstra)))
-        return logits, torch.full((len(mel), FRAMES // 2), 2 / FRAMES)
+        heads, weights = self.answers(*self.standardised(sequence, statistics))
+        logits = torch.stack([h.float().log_softmax(-1) for h in heads]).mean(0)
+        return logits, weights
 
 
 class Committee(nn.Module):
-    """Networks whose log-probabilities are averaged: one graph, one answer.
+    """Networks whose log-probabilities are averaged: one graph, one answer."""
 
-    `readers` of moments count `share` in all, the recurrent `members` the rest.
-    """
-
-    def __init__(
-        self,
-        members: list[nn.Module],
-        readers: list[nn.Module] | None = None,
-        share: float = 0.5,
-    ) -> None:
+    def __init__(self, members: list[Network]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.readers = nn.ModuleList(readers or [])
-        self.share = share if readers else 0.0
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of the normalised logits `[batch, 8]`, mean of the members' weights `[batch, 32]`."""
-        answers = [member(mel) for member in self.members]
-        logits = torch.stack([a.log_softmax(-1) for a, _ in answers]).mean(0)
-        weights = torch.stack([w for _, w in answers]).mean(0)
-        if len(self.readers):
-            read = [reader(mel)[0].log_softmax(-1) for reader in self.readers]
-            mean = torch.stack(read).mean(0)
-            logits = (1 - self.share) * logits + self.share * mean
-        return logits, weights
+    def forward(self, sequence: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean of the members' logits `[batch, 8]` and of their weights `[batch, 32]`."""
+        answers = [member(sequence, statistics) for member in self.members]
+        logits = torch.stack([a for a, _ in answers]).mean(0)
+        return logits, torch.stack([w for _, w in answers]).mean(0)

@@ -1,14 +1,16 @@
 """Decodes the corpora once, renders the channels and keeps everything's features:
 
-    python -m training.speech.prepare --data DATA --runs RUNS [--copies clean noise10 …] [--statistics clean …]
+    python -m training.speech.prepare --data DATA --runs RUNS [--copies clean noise10 …]
 
 Writes, and leaves alone when it is there already, under RUNS:
 
-    sounds/*.npz                decoded sounds, float32
-    features/noise.npy          noise to add while training
-    features/COPY/log-mel.npy   float16 `[frames, 128]`, decibels, all sounds one behind the other
-    features/COPY/frames.npy    int64 `[sounds]`
-    features/COPY/statistics.npy  float32 `[sounds, names]`, of the copies that a table is measured on
+    sounds/*.npz                  decoded sounds, float32
+    features/COPY/rows.npy        float16 `[frames, 144]`: 128 bands in decibels, chroma, prosody,
+                                  all sounds one behind the other
+    features/COPY/frames.npy      int64 `[sounds]`
+    features/COPY/statistics.npy  float32 `[sounds, names]` of whole sounds
+    features/COPY/windows.npy     float32 `[windows, names]` of the windows that the nodes cut
+    features/COPY/counts.npy      int64 `[sounds]`, windows of each sound
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ import numpy as np
 
 from training.speech.corpora import CORPORA, Utterance, read_corpora
 from training.speech.sounds import (
-    RATE,
     babble,
     decode,
     phone,
@@ -36,6 +37,7 @@ from training.speech.sounds import (
     through_codec,
     with_noise,
 )
+from training.speech.windows import PREPROCESSING
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Sounds that one Node process gets at a time, to bound its memory.
@@ -44,8 +46,8 @@ BATCH = 500
 Render = Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]]
 
 
-def _noise(ratio_db: float) -> Render:
-    """Half pink noise, half the babble of six other sounds of the batch."""
+def _noise(low_db: float, high_db: float) -> Render:
+    """Half pink noise, half the babble of six other sounds of the batch, at a ratio between the two."""
 
     def render(
         sounds: list[np.ndarray], random: np.random.Generator
@@ -57,10 +59,20 @@ def _noise(ratio_db: float) -> Render:
             else:
                 others = random.choice(len(sounds), 6, replace=False)
                 noise = babble([sounds[j] for j in others], len(sound), random)
+            ratio_db = random.uniform(low_db, high_db)
             out.append(with_noise(sound, noise, ratio_db))
         return out
 
     return render
+
+
+def _far(sounds: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
+    """A microphone in a room, 6 dB quieter or louder, with some noise."""
+    wet = [reverberate(s, random) for s in sounds]
+    gains = 10 ** (random.uniform(-6, 6, len(sounds)) / 20)
+    return _noise(12, 35)(
+        [(s * g).astype(np.float32) for s, g in zip(wet, gains, strict=True)], random
+    )
 
 
 def _speeds(sounds: list[np.ndarray], random: np.random.Generator) -> list[np.ndarray]:
@@ -71,23 +83,24 @@ def _speeds(sounds: list[np.ndarray], random: np.random.Generator) -> list[np.nd
     return [speed(s, 1 + f) for s, f in zip(sounds, factors, strict=True)]
 
 
-#: Name of a copy to how it is made. `clean`, `noise10`, `phone` and `opus16` are also what the
-#: robustness table is measured on, there with the sounds of held-out speakers.
+#: Name of a copy to how it is made. `TESTS` are what the robustness table is measured on, with the
+#: sounds of held-out speakers; noise and rooms that are trained on are drawn anew, at other ratios.
 COPIES: dict[str, Render] = {
     "clean": lambda sounds, _: sounds,
-    "noise10": _noise(10),
+    "noisy": _noise(0, 25),
     "phone": lambda sounds, _: [phone(s) for s in sounds],
-    "opus16": lambda sounds, _: through_codec(sounds, "libopus", "16k"),
-    "mp3": lambda sounds, _: through_codec(sounds, "libmp3lame", "32k"),
     "speed": _speeds,
-    "room": lambda sounds, random: [reverberate(s, random) for s in sounds],
+    "far": _far,
+    "noise10": _noise(10, 10),
+    "opus16": lambda sounds, _: through_codec(sounds, "libopus", "16k"),
 }
+TESTS = ("clean", "noise10", "phone", "opus16")
+#: Their place in this list seeds their random numbers.
+ORDER = ("clean", "mp3", "noise10", "opus16", "phone", "room", "speed", "noisy", "far")
 
 
-def library_features(
-    sounds: list[np.ndarray], statistics: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Log-mel float32 `[frames, 128]` of all sounds, frames int64 `[sounds]`, statistics `[sounds, names]`.
+def library_features(sounds: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """`rows`, `frames`, `statistics`, `windows` and `counts` of the sounds: see above, all float32 or int64.
 
     Computed by `lib/audio` (built first: `npm run build`). Raises RuntimeError with its words.
     """
@@ -95,14 +108,11 @@ def library_features(
         folder = Path(name)
         np.concatenate(sounds).astype("<f4").tofile(folder / "sounds.f32")
         (folder / "lengths.json").write_text(json.dumps([len(s) for s in sounds]))
+        (folder / "preprocessing.json").write_text(json.dumps(PREPROCESSING))
         script = ROOT / "training" / "speech" / "features.mjs"
-        command = [
-            "node",
-            str(script),
-            *(str(folder / n) for n in ("sounds.f32", "lengths.json", "out")),
-        ]
+        inputs = ("sounds.f32", "lengths.json", "preprocessing.json", "out")
         done = subprocess.run(
-            command + (["--statistics"] if statistics else []),
+            ["node", str(script), *(str(folder / n) for n in inputs)],
             capture_output=True,
             text=True,
             check=False,
@@ -110,12 +120,20 @@ def library_features(
         if done.returncode != 0:
             raise RuntimeError(f"features.mjs: {done.stderr.strip()}")
         out = folder / "out"
-        frames = np.array(json.loads((out / "frames.json").read_text()), np.int64)
-        mel = np.fromfile(out / "log-mel.f32", "<f4").reshape(frames.sum(), -1)
-        values = None
-        if statistics:
-            values = np.fromfile(out / "statistics.f32", "<f4").reshape(len(sounds), -1)
-    return mel, frames, values
+        counted = {
+            key: np.array(json.loads((out / f"{file}.json").read_text()), np.int64)
+            for key, file in (("frames", "frames"), ("counts", "windows"))
+        }
+        lengths = {
+            "rows": int(counted["frames"].sum()),
+            "statistics": len(sounds),
+            "windows": int(counted["counts"].sum()),
+        }
+        values = {
+            key: np.fromfile(out / f"{key}.f32", "<f4").reshape(length, -1)
+            for key, length in lengths.items()
+        }
+    return counted | values
 
 
 def load_sounds(
@@ -149,103 +167,60 @@ def load_sounds(
 
 @dataclass(frozen=True)
 class Features:
-    """Features of one copy: log-mel float16 `[all frames, 128]`, where each sound begins, its frames."""
+    """Features of one copy, as the module's head says, and where each sound begins in `rows` and `windows`."""
 
-    mel: np.ndarray
-    starts: np.ndarray
+    rows: np.ndarray
     frames: np.ndarray
-    statistics: np.ndarray | None
+    statistics: np.ndarray
+    windows: np.ndarray
+    counts: np.ndarray
 
-    def of(self, index: int) -> np.ndarray:
-        """Log-mel of one sound, `[frames, 128]`, decibels."""
-        start = self.starts[index]
-        return self.mel[start : start + self.frames[index]]
+    @property
+    def starts(self) -> np.ndarray:
+        """First row of each sound."""
+        return np.concatenate([[0], np.cumsum(self.frames)[:-1]])
+
+    @property
+    def first_windows(self) -> np.ndarray:
+        """First window of each sound."""
+        return np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+
+
+PARTS = ("rows", "frames", "statistics", "windows", "counts")
 
 
 def load_features(runs: Path, copy: str) -> Features:
     """What `prepare` wrote of a copy. Raises FileNotFoundError when it did not."""
     folder = runs / "features" / copy
-    frames = np.load(folder / "frames.npy")
-    statistics = folder / "statistics.npy"
-    return Features(
-        mel=np.load(folder / "log-mel.npy"),
-        starts=np.concatenate([[0], np.cumsum(frames)[:-1]]),
-        frames=frames,
-        statistics=np.load(statistics) if statistics.exists() else None,
-    )
+    return Features(**{part: np.load(folder / f"{part}.npy") for part in PARTS})
 
 
 def prepare_copy(copy: str, sounds: list[np.ndarray], runs: Path) -> None:
     """Renders one copy and writes its features, part by part, so that a cut-off call goes on."""
     folder = runs / "features" / copy
-    if (folder / "frames.npy").exists():
+    if (folder / "counts.npy").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
+    files = []
     for start in range(0, len(sounds), BATCH):
         file = folder / f"{start:06d}.npz"
-        parts.append(file)
+        files.append(file)
         if file.exists():
             continue
-        random = np.random.default_rng([start, sorted(COPIES).index(copy)])
+        random = np.random.default_rng([start, ORDER.index(copy)])
         rendered = COPIES[copy](sounds[start : start + BATCH], random)
-        mel, frames, _ = library_features(rendered)
+        found = library_features(rendered)
         temporary = file.with_suffix(".part")
         with temporary.open("wb") as stream:
-            np.savez(stream, mel=mel.astype(np.float16), frames=frames)
+            np.savez(stream, **found | {"rows": found["rows"].astype(np.float16)})
         temporary.rename(file)
         print(f"{copy}: {start + len(rendered)} of {len(sounds)}", flush=True)
-    loaded = [dict(np.load(file)) for file in parts]
-    np.save(folder / "log-mel.npy", np.concatenate([part["mel"] for part in loaded]))
-    np.save(folder / "frames.npy", np.concatenate([part["frames"] for part in loaded]))
-    for file in parts:
+    loaded = [dict(np.load(file)) for file in files]
+    for part in PARTS:
+        joined = np.concatenate([found[part] for found in loaded])
+        np.save(folder / f"{part}.npy", joined)
+    for file in files:
         file.unlink()
-
-
-def prepare_statistics(copy: str, sounds: list[np.ndarray], runs: Path) -> None:
-    """Renders one copy as `prepare_copy` does and writes its utterance statistics."""
-    folder = runs / "features" / copy
-    if (folder / "statistics.npy").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for start in range(0, len(sounds), BATCH):
-        file = folder / f"{start:06d}.npy"
-        if not file.exists():
-            random = np.random.default_rng([start, sorted(COPIES).index(copy)])
-            rendered = COPIES[copy](sounds[start : start + BATCH], random)
-            _, _, values = library_features(rendered, statistics=True)
-            with file.with_suffix(".part").open("wb") as stream:
-                np.save(stream, values)
-            file.with_suffix(".part").rename(file)
-            print(
-                f"{copy}, statistics: {start + len(rendered)} of {len(sounds)}",
-                flush=True,
-            )
-        parts.append(file)
-    np.save(
-        folder / "statistics.npy", np.concatenate([np.load(file) for file in parts])
-    )
-    for file in parts:
-        file.unlink()
-
-
-def prepare_noise(runs: Path) -> None:
-    """A bank of steady noise to add while training: white, pink and brown, half a minute each.
-
-    RUNS/features/noise.npy, float16 `[frames, 128]` decibels.
-    """
-    file = runs / "features" / "noise.npy"
-    if file.exists():
-        return
-    random = np.random.default_rng(0)
-    white = random.standard_normal(30 * RATE)
-    brown = np.cumsum(pink(30 * RATE, random))
-    brown -= np.linspace(brown[0], brown[-1], len(brown))
-    noises = [0.05 * n / n.std() for n in (white, pink(30 * RATE, random), brown)]
-    mel, _, _ = library_features([n.astype(np.float32) for n in noises])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.save(file, mel.astype(np.float16))
 
 
 def main() -> None:
@@ -256,10 +231,6 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "speech")
     parser.add_argument(
         "--copies", nargs="*", choices=list(COPIES), default=list(COPIES)
-    )
-    channels = ["clean", "noise10", "phone", "opus16"]
-    parser.add_argument(
-        "--statistics", nargs="*", choices=list(COPIES), default=channels
     )
     parser.add_argument(
         "--until",
@@ -272,11 +243,8 @@ def main() -> None:
     if arguments.until:
         last = max(i for i, u in enumerate(utterances) if u.corpus == arguments.until)
         sounds = sounds[: last + 1]
-    prepare_noise(arguments.runs)
     for copy in arguments.copies:
         prepare_copy(copy, sounds, arguments.runs)
-    for copy in arguments.statistics:
-        prepare_statistics(copy, sounds, arguments.runs)
 
 
 if __name__ == "__main__":

@@ -13,27 +13,34 @@ import yaml
 class Recipe:
     """Settings of a run; an unknown key in the YAML is an error.
 
-    `share` is how much of an epoch's rows each corpus gives. `copies` maps the rendered copies to the
-    probability that a row is taken from them, the clean one otherwise. `augment` holds the
-    strengths of `augment.augmented`. `init` names a recipe whose run of the same fold this one goes on from.
+    `share` is how much of the rows each corpus gives; its classes count alike. `copies` maps the
+    rendered copies to the probability that a row is taken from them, the clean one otherwise.
+    Decibels: `gain`, `tilt`. `gap` is the longest mask in frames, `missing` the share of masked
+    features, `jitter` the noise on standardised statistics. `heads` weigh the losses of the three
+    heads, `average` is how much of the moving average of the weights stays at each step.
     """
 
     name: str
     share: dict[str, float]
     copies: dict[str, float]
-    augment: dict[str, float]
     model: dict[str, Any] = field(default_factory=dict)
-    init: str = ""
-    epochs: int = 30
-    rows: int = 5000
+    steps: int = 3000
     batch: int = 64
-    rate: float = 2e-3
+    rate: float = 3e-3
     weight_decay: float = 0.02
-    warmup: float = 0.1
+    warmup: float = 0.05
     clip: float = 2.0
-    smoothing: float = 0.1
+    smoothing: float = 0.05
     mixup: float = 0.4
     average: float = 0.998
+    stretch: float = 0.1
+    warp: float = 0.1
+    gain: float = 3.0
+    tilt: float = 1.0
+    gap: int = 12
+    missing: float = 0.1
+    jitter: float = 0.15
+    heads: tuple[float, float, float] = (0.5, 0.5, 1.0)
     bf16: bool = True
     seed: int = 1
     threads: int = 1
@@ -54,4 +61,6 @@ def read_recipe(path: Path, changes: dict[str, Any] | None = None) -> Recipe:
         raise ValueError(
             f"{path}: unknown key {', '.join(unknown)}; known: {sorted(known)}"
         )
+    if "heads" in values:
+        values["heads"] = tuple(values["heads"])
     return Recipe(**values)

@@ -1,13 +1,12 @@
-"""Trains the speech network, speakers of one fold held out:
+"""Trains the speech network:
 
-    python -m training.speech.train training/speech/recipes/speech-crnn.yaml --fold 1
-    python -m training.speech.train … --fold 0                    # everybody, for the shipped model
-    python -m training.speech.train … --fold 1 --dev 2            # also holds out fold 2, to choose settings
-    python -m training.speech.train … --without casia             # leave one corpus out
+    python -m training.speech.train RECIPE.yaml --fold 1 --seeds 1 2 3     # 0: nobody is held out
+    python -m training.speech.train … --fold 1 --dev 2 --set name=try     # choose settings
+    python -m training.speech.train … --without casia                     # leave one corpus out
 
-A run lives in RUNS/<recipe>[-without-X]-fold<k>[-dev<d>]-seed<s>/; a cut-off run goes on where its
-last epoch ended. The weights that count are a moving average, taken after the last epoch: no
-score of a held-out speaker decides anything.
+A run lives in RUNS/<recipe>[-without-X]-fold<k>[-dev<d>]-seed<s>/; what is finished is not made again.
+The weights that count are a moving average, taken after the last step: no score of a held-out
+speaker decides anything.
 """
 
 from __future__ import annotations
@@ -16,22 +15,21 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import yaml
 from torch import Tensor
 
-from training.speech.augment import augmented
+from training.speech.augment import Microphone, Voices, masked
 from training.speech.corpora import CLASSES, LABELS, Utterance, class_mask, read_corpora
-from training.speech.evaluate import network_logits, predict, summary
-from training.speech.model import BANDS, FRAMES, Crnn, CrnnConfig
-from training.speech.prepare import ROOT, Features, load_features
+from training.speech.data import Sounds, load_sounds_of, statistics_names
+from training.speech.evaluate import network_logits, summary
+from training.speech.model import MOMENTS, Network, NetworkConfig, moments
+from training.speech.prepare import ROOT
 from training.speech.recipe import Recipe, read_recipe
-from training.speech.windows import random_frames
 from training.text.losses import masked_cross_entropy
 
 
@@ -84,79 +82,89 @@ class Rows:
         utterances: list[Utterance],
         training: list[int],
         recipe: Recipe,
-        runs: Path,
-        random: np.random.Generator,
+        sounds: Sounds,
+        names: list[str],
     ) -> None:
-        self.utterances = utterances
+        self.recipe = recipe
+        self.sounds = sounds
+        self.random = np.random.default_rng(recipe.seed)
         self.training = np.array(training)
         self.weights = row_weights(utterances, training, recipe.share)
-        self.recipe = recipe
-        self.random = random
-        names = ("clean", *recipe.copies)
-        self.features: list[Features] = [load_features(runs, name) for name in names]
         self.chances = np.array(
             [1 - sum(recipe.copies.values()), *recipe.copies.values()]
         )
-        self.noise = np.load(runs / "features" / "noise.npy")
+        self.corpora = np.array([list(CLASSES).index(u.corpus) for u in utterances])
+        self.labels = torch.tensor([u.label for u in utterances])
+        self.allowed = torch.from_numpy(
+            np.stack([class_mask(u.corpus) for u in utterances])
+        )
+        self.voices = Voices(recipe.warp)
+        self.microphone = Microphone(names, recipe.gain, recipe.tilt)
 
-    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures in decibels `[batch, 128, 64]`, targets `[batch, 8]`, allowed classes `[batch, 8]`."""
-        recipe, random = self.recipe, self.random
-        chosen = random.choice(self.training, recipe.batch, p=self.weights)
-        copies = random.choice(len(self.features), recipe.batch, p=self.chances)
-        pictures = np.empty((recipe.batch, FRAMES, BANDS), np.float32)
-        for number, features in enumerate(self.features):
-            rows = np.flatnonzero(copies == number)
-            of = chosen[rows]
-            at = random_frames(features.frames[of], random, recipe.augment["stretch"])
-            pictures[rows] = features.mel[at + features.starts[of][:, None]]
-        pictures = pictures.transpose(0, 2, 1)
-        labels = torch.tensor([self.utterances[i].label for i in chosen])
-        allowed = np.stack([class_mask(self.utterances[i].corpus) for i in chosen])
-        targets = torch.nn.functional.one_hot(labels, len(LABELS)).float()
-        return torch.from_numpy(pictures), targets, torch.from_numpy(allowed)
+    def draw(self, size: int) -> tuple[np.ndarray, Tensor, Tensor]:
+        """Which utterances, their sequences `[size, 56, 64]` and statistics `[size, names]`, not standardised."""
+        random = self.random
+        chosen = random.choice(self.training, size, p=self.weights)
+        copies = random.choice(len(self.chances), size, p=self.chances)
+        sequence, values = self.sounds.draw(chosen, copies, random, self.recipe.stretch)
+        voices = self.voices(torch.from_numpy(np.ascontiguousarray(sequence)), random)
+        changed = self.microphone(voices, torch.from_numpy(values.copy()), random)
+        return chosen, *changed
 
-    def noises(self, count: int) -> Tensor:
-        """Random pieces of the noise bank, `[count, 128, 64]` decibels."""
-        starts = self.random.integers(len(self.noise) - FRAMES, size=count)
-        pieces = np.stack([self.noise[s : s + FRAMES].T for s in starts])
-        return torch.from_numpy(pieces.astype(np.float32))
+    def standardise(self, model: Network, size: int = 3000) -> None:
+        """Measures means and spreads of what the network will be trained on."""
+        _, sequence, values = self.draw(size)
+        model.row_mean.copy_(sequence.mean((0, 2)))
+        model.row_spread.copy_(sequence.std((0, 2)) + 1e-4)
+        values = torch.cat([values, moments(sequence)], 1)
+        model.mean.copy_(values.mean(0))
+        model.spread.copy_(values.std(0) + 1e-4)
 
 
-def mixed_loss(
-    model: Crnn,
-    inputs: Tensor,
-    targets: Tensor,
-    allowed: Tensor,
-    recipe: Recipe,
-    random: np.random.Generator,
-) -> Tensor:
-    """Cross-entropy over each row's classes; with mixup of rows, each part over its own corpus' classes."""
-    share = 1.0
-    order = torch.arange(len(inputs))
+def partners(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """For each row another one of its group to be mixed with, or itself: a permutation, `[rows]`."""
+    order = np.arange(len(groups))
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        order[members] = random.permutation(members)
+    return order
+
+
+def mixed_loss(model: Network, rows: Rows) -> Tensor:
+    """Loss of one batch: mixup of standardised rows within their corpus, over its classes, all heads."""
+    recipe, random = rows.recipe, rows.random
+    chosen, sequence, statistics = rows.draw(recipe.batch)
+    x, values = model.standardised(sequence, statistics)
+    values = values + recipe.jitter * torch.randn(values.shape)
+    order = torch.from_numpy(partners(rows.corpora[chosen], random))
+    share = torch.ones(recipe.batch)
     if recipe.mixup > 0:
-        share = float(random.beta(recipe.mixup, recipe.mixup))
-        order = torch.from_numpy(random.permutation(len(inputs)))
-        inputs = share * inputs + (1 - share) * inputs[order]
+        drawn = random.beta(recipe.mixup, recipe.mixup, recipe.batch)
+        share = torch.from_numpy(drawn).float()
+    x = share[:, None, None] * x + (1 - share)[:, None, None] * x[order]
+    values = share[:, None] * values + (1 - share)[:, None] * values[order]
+    target = torch.nn.functional.one_hot(rows.labels[chosen], len(LABELS)).float()
+    allowed = rows.allowed[chosen]
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
-        logits, _ = model(inputs)
-    first = masked_cross_entropy(logits, targets, allowed, recipe.smoothing)
-    if share == 1:
-        return first.mean()
-    second = masked_cross_entropy(
-        logits, targets[order], allowed[order], recipe.smoothing
-    )
-    return (share * first + (1 - share) * second).mean()
+        heads, _ = model.answers(masked(x, random, recipe.gap, recipe.missing), values)
+    loss = torch.zeros(())
+    for weight, logits in zip(recipe.heads, heads, strict=True):
+        first = masked_cross_entropy(logits, target, allowed, recipe.smoothing)
+        second = masked_cross_entropy(
+            logits, target[order], allowed[order], recipe.smoothing
+        )
+        part = (share * first + (1 - share) * second).mean()
+        loss = loss + weight * part
+    return loss
 
 
-def rate_at(step: int, steps: int, recipe: Recipe) -> float:
+def rate_at(step: int, recipe: Recipe) -> float:
     """Learning rate: linear warm-up, then half a cosine down to nothing."""
-    warm = recipe.warmup * steps
+    warm = recipe.warmup * recipe.steps
     if step < warm:
         return recipe.rate * (step + 1) / warm
-    return (
-        recipe.rate * 0.5 * (1 + np.cos(np.pi * (step - warm) / max(1, steps - warm)))
-    )
+    done = (step - warm) / max(1, recipe.steps - warm)
+    return recipe.rate * 0.5 * (1 + np.cos(np.pi * done))
 
 
 def run_name(recipe: Recipe, fold: int, dev: int, without: str) -> str:
@@ -167,38 +175,23 @@ def run_name(recipe: Recipe, fold: int, dev: int, without: str) -> str:
     return "-".join([*parts, f"seed{recipe.seed}"])
 
 
-def curves(kind: str, run: Path) -> Any:
-    """A TensorBoard writer, or None."""
-    if kind != "tensorboard":
-        return None
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(run / "tensorboard")
-
-
 def train(
     recipe: Recipe,
     utterances: list[Utterance],
-    indices: tuple[list[int], list[int], list[int]],
-    run: Path,
-    runs: Path,
-    log: str = "none",
-) -> Crnn:
-    """Trains or resumes; the averaged weights are left in RUN/model.pt."""
+    training: list[int],
+    sounds: Sounds,
+    names: list[str],
+) -> Network:
+    """Trains; answers the moving average of the weights."""
     torch.set_num_threads(recipe.threads)
-    training, development, _ = indices
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "recipe.yaml").write_text(yaml.safe_dump(asdict(recipe), sort_keys=False))
     torch.manual_seed(recipe.seed)
-    random = np.random.default_rng(recipe.seed)
-    model = Crnn(CrnnConfig(**recipe.model))
-    if recipe.init:
-        begun = runs / run.name.replace(recipe.name, recipe.init, 1)
-        model.load_state_dict(torch.load(begun / "model.pt", weights_only=True))
+    config = NetworkConfig(**{"statistics": len(names)} | recipe.model)
+    model = Network(config)
+    rows = Rows(utterances, training, recipe, sounds, names)
+    rows.standardise(model)
     average = torch.optim.swa_utils.AveragedModel(
         model,
         multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average),
-        use_buffers=True,
     )
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -209,71 +202,24 @@ def train(
         ],
         lr=recipe.rate,
     )
-    per_epoch = recipe.rows // recipe.batch
-    steps = per_epoch * recipe.epochs
-    first = 0
-    checkpoint = run / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=False)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        random.bit_generator.state = state["random"]
-        torch.set_rng_state(state["torch"])
-        first = state["epoch"]
-    writer = curves(log, run)
-    rows = Rows(utterances, training, recipe, runs, random)
-    for epoch in range(first, recipe.epochs):
-        model.train()
-        total, started, busy = 0.0, time.monotonic(), time.process_time()
-        for step in range(per_epoch):
-            for group in optimiser.param_groups:
-                group["lr"] = rate_at(epoch * per_epoch + step, steps, recipe)
-            pictures, targets, allowed = rows.batch()
-            loss = mixed_loss(
-                model, augmented(pictures, rows), targets, allowed, recipe, random
-            )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimiser.step()
-            average.update_parameters(model)
-            total += float(loss.detach())
-        line: dict[str, Any] = {
-            "epoch": epoch + 1,
-            "loss": round(total / per_epoch, 4),
-            "wall": round(time.monotonic() - started, 1),
-            "cpu": round(time.process_time() - busy, 1),
-        }
-        if development and ((epoch + 1) % 8 == 0 or epoch + 1 == recipe.epochs):
-            found = network_logits(
-                average.module, rows.features[0], utterances, development
-            )
-            line |= {
-                c: round(s["ua"], 4)
-                for c, s in summary(found, utterances, development).items()
-            }
-        print(json.dumps(line), flush=True)
-        if writer:
-            for key, value in line.items():
-                writer.add_scalar(key, value, epoch + 1)
-        temporary = checkpoint.with_suffix(".part")
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "average": average.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "random": random.bit_generator.state,
-                "torch": torch.get_rng_state(),
-                "epoch": epoch + 1,
-            },
-            temporary,
-        )
-        temporary.rename(checkpoint)
-    final: Crnn = average.module
-    final.eval()
-    torch.save(final.state_dict(), run / "model.pt")
-    return final
+    model.train()
+    total, started = 0.0, time.process_time()
+    for step in range(recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, recipe)
+        loss = mixed_loss(model, rows)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        average.update_parameters(model)
+        total += float(loss.detach())
+        if (step + 1) % 500 == 0:
+            busy = time.process_time() - started
+            print(f"step {step + 1}: loss {total / 500:.4f}, {busy:.0f} s", flush=True)
+            total = 0.0
+    final: Network = average.module
+    return final.eval()
 
 
 def main() -> None:
@@ -282,11 +228,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--fold", type=int, nargs="+", default=[], metavar="K")
     parser.add_argument("--dev", type=int, default=0)
-    parser.add_argument("--without", choices=list(CLASSES), default="")
+    parser.add_argument("--without", nargs="+", choices=list(CLASSES), default=[])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--log", choices=["none", "tensorboard"], default="none")
     default = Path(os.environ.get("EMOTION_DATA", "data"))
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "speech")
@@ -296,20 +242,43 @@ def main() -> None:
         arguments.recipe, {key: yaml.safe_load(value) for key, value in pairs}
     )
     utterances = read_corpora(arguments.data)
-    indices = split(utterances, arguments.fold, arguments.dev, arguments.without)
-    run = arguments.runs / run_name(
-        recipe, arguments.fold, arguments.dev, arguments.without
-    )
-    print(
-        f"{run.name}: {' / '.join(str(len(part)) for part in indices)} utterances",
-        flush=True,
-    )
-    train(recipe, utterances, indices, run, arguments.runs, arguments.log)
-    if indices[2]:
-        predict(run, utterances, arguments.runs)
-        with np.load(run / "test.npz") as saved:
-            found = summary(saved["clean"], utterances, saved["indices"])
-        print("test", json.dumps(found), flush=True)
+    sounds = load_sounds_of(arguments.runs, ("clean", *recipe.copies))
+    names, _ = statistics_names()
+    jobs = [(fold, "") for fold in arguments.fold]
+    jobs += [(0, corpus) for corpus in arguments.without]
+    for fold, without in jobs:
+        training, development, test = split(utterances, fold, arguments.dev, without)
+        found = []
+        for seed in arguments.seeds:
+            seeded = replace(recipe, seed=seed)
+            run = arguments.runs / run_name(seeded, fold, arguments.dev, without)
+            run.mkdir(parents=True, exist_ok=True)
+            if not (run / "model.pt").exists():
+                sizes = f"{len(training)} / {len(development)} / {len(test)}"
+                print(f"{run.name}: {sizes} utterances", flush=True)
+                settings = asdict(seeded) | {"heads": list(seeded.heads)}
+                (run / "recipe.yaml").write_text(yaml.safe_dump(settings))
+                trained = train(seeded, utterances, training, sounds, names)
+                torch.save(trained.state_dict(), run / "model.part")
+                (run / "model.part").rename(run / "model.pt")
+            if development:
+                model = load_run(run)
+                found.append(network_logits(model, sounds, development))
+                scores = summary(found[-1], utterances, development)
+                print(run.name, json.dumps(scores), flush=True)
+        if len(found) > 1:
+            scores = summary(np.mean(found, axis=0), utterances, development)
+            print("together", json.dumps(scores), flush=True)
+
+
+def load_run(run: Path) -> Network:
+    """The network of a finished run."""
+    recipe = read_recipe(run / "recipe.yaml")
+    state = torch.load(run / "model.pt", weights_only=True)
+    config = {"statistics": len(state["mean"]) - MOMENTS} | recipe.model
+    model = Network(NetworkConfig(**config))
+    model.load_state_dict(state)
+    return model.eval()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from training.speech.model import FRAMES
-
+BANDS, CHROMA, PROSODY = 128, 12, 4
+ROWS = BANDS + CHROMA + PROSODY
+FRAMES = 64
+#: Frames from window to window.
 HOP = 32
+#: Samples from frame to frame.
+HOP_LENGTH = 1024
 #: What is left over at the end gets a window of its own from this share of a hop on.
 LEAST_REST = 0.25
-#: Fixed normalisation of decibels, as in model.yaml: level is kept.
+#: Fixed normalisation of decibels: level is kept.
 MEAN, SPREAD = -50.0, 20.0
+
+#: The `preprocessing` of model.yaml, less `inputs`: frames of 85 ms every 64 ms, windows of 4.1 s.
+PREPROCESSING: dict[str, Any] = {
+    "kind": "audio",
+    "frontEnd": 1,
+    "sampleRateHz": 16000,
+    "preEmphasis": 0,
+    "spectrum": {"fftSize": 2048, "frameLength": 1360, "hopLength": HOP_LENGTH},
+    "mel": {
+        "bands": BANDS,
+        "minHz": 50,
+        "maxHz": 8000,
+        "scale": "slaney",
+        "norm": "area",
+    },
+    "window": {"frames": FRAMES, "hopFrames": HOP, "fill": "repeat"},
+    "normalisation": {"kind": "fixed", "mean": MEAN, "spread": SPREAD},
+}
 
 
 def window_starts(frames: int) -> list[int]:
@@ -23,13 +47,15 @@ def window_starts(frames: int) -> list[int]:
     return starts
 
 
-def library_windows(mel: np.ndarray) -> np.ndarray:
-    """Decibels `[frames, 128]` to normalised float32 `[windows, 128, 64]`; a short sound is repeated."""
-    frames = len(mel)
-    rows = [
-        mel[(start + np.arange(FRAMES)) % frames].T for start in window_starts(frames)
-    ]
-    return (np.stack(rows).astype(np.float32) - MEAN) / SPREAD
+def library_windows(rows: np.ndarray) -> np.ndarray:
+    """Rows `[frames, n]` of a sound to `[windows, n, 64]`; a short sound is repeated."""
+    frames = len(rows)
+    return np.stack(
+        [
+            rows[(start + np.arange(FRAMES)) % frames].T
+            for start in window_starts(frames)
+        ]
+    )
 
 
 def random_frames(

@@ -5,17 +5,16 @@ import pytest
 import torch
 
 from training.speech.augment import (
-    add_noise,
-    add_power,
-    colour,
+    Microphone,
+    Voices,
     hz_of,
-    mask_rows,
+    level_columns,
+    masked,
     mel_of,
-    narrow,
-    ring,
-    speech_level,
-    warp,
+    warp_matrix,
+    warp_table,
 )
+from training.speech.model import SEQUENCE, cosine_basis
 from training.speech.sounds import (
     RATE,
     babble,
@@ -53,65 +52,52 @@ def test_mel_and_hertz_are_inverse_and_meet_slaney() -> None:
 def test_warping_moves_a_line_up_by_the_factor() -> None:
     edges = np.linspace(mel_of(50), mel_of(8000), 130)
     centres = hz_of(edges[1:-1])
-    band = int(np.argmin(np.abs(centres - 1000)))
-    picture = torch.full((1, 128, 64), -80.0)
-    picture[0, band] = -20
-    moved = warp(picture, np.array([1.2]))
-    assert centres[int(moved[0, :, 0].argmax())] == pytest.approx(1200, rel=0.03)
-    assert torch.allclose(warp(picture, np.array([1.0])), picture, atol=1e-2)
+    band = int(np.argmin(np.abs(centres - 1200)))
+    assert centres[int(np.rint(warp_table(1.2)[band]))] == pytest.approx(1000, rel=0.03)
+    # A bump wide enough for 40 cepstra to hold it.
+    bump = np.exp(-(((np.arange(128) - 60) / 6) ** 2))
+    basis = cosine_basis()
+    moved = basis.T @ warp_matrix(1.1) @ basis @ bump
+    expected = centres[60] * 1.1
+    assert centres[int(moved.argmax())] == pytest.approx(expected, rel=0.03)
+    assert np.allclose(warp_matrix(1.0), np.eye(40), atol=1e-9)
 
 
-def test_powers_add() -> None:
-    same = torch.tensor([-40.0])
-    assert add_power(same, same).item() == pytest.approx(-36.99, abs=0.01)
-    assert add_power(same, torch.tensor([-100.0])).item() == pytest.approx(
-        -40, abs=0.01
-    )
+def test_other_voices_change_half_of_the_rows_and_only_cepstra(random) -> None:
+    sequence = torch.randn(200, SEQUENCE, 64)
+    heard = Voices(0.2)(sequence.clone(), random)
+    same = (heard == sequence).all(dim=2)
+    assert same[:, 40:].all()
+    assert 0.35 < same[:, :40].all(1).float().mean() < 0.65
 
 
-def test_noise_has_the_ratio_asked_for(random) -> None:
-    speech = torch.full((2, 128, 64), -90.0)
-    speech[:, :, 10:50] = -30
-    noise = torch.full((2, 128, 64), -70.0)
-    noisy = add_noise(speech, noise, torch.tensor([10.0, 20.0]))
-    level = speech_level(speech)
-    assert noisy[0, 0, 0].item() == pytest.approx(level[0].item() - 10, abs=0.1)
-    assert noisy[1, 0, 0].item() == pytest.approx(level[1].item() - 20, abs=0.1)
+def test_a_gain_is_heard_alike_in_cepstra_and_statistics(random) -> None:
+    names = ["mfcc0.mean", "level.mean", "level.sd", "level.p90", "pitch.mean"]
+    assert list(level_columns(names)) == pytest.approx([np.sqrt(40), 1, 0, 1, 0])
+    sequence = torch.zeros(50, SEQUENCE, 64)
+    heard, values = Microphone(names, 3.0, 0.0)(sequence, torch.zeros(50, 5), random)
+    gain = values[:, 1]
+    assert 1.5 < gain.std() < 4.5
+    # A decibel on all of 128 bands, normalised by 20 dB.
+    assert torch.allclose(heard[:, 0, 7], gain * np.sqrt(128) / 20, atol=1e-4)
+    assert heard[:, 1:].abs().max() == 0 and values[:, [2, 4]].abs().max() == 0
 
 
-def test_masks_and_colours_keep_the_shape(random) -> None:
-    pictures = torch.rand(4, 128, 64) * 20 - 60
-    masked = mask_rows(pictures.clone(), random, 20, 10, 2)
-    changed = (masked != pictures).float().mean().item()
-    assert 0.02 < changed < 0.6
-    assert torch.equal(mask_rows(pictures.clone(), random, 0, 0, 2), pictures)
-    assert torch.equal(colour(pictures, random, 0, 0), pictures)
-    louder = colour(pictures, random, 5, 0) - pictures
-    assert torch.allclose(louder, louder[:, :1, :1].expand_as(louder), atol=1e-4)
+def test_a_tilt_is_a_smooth_curve_over_the_bands(random) -> None:
+    sequence = torch.zeros(20, SEQUENCE, 64)
+    heard, _ = Microphone([], 0.0, 2.0)(sequence, torch.zeros(20, 0), random)
+    bands = heard[:, :40, 0].numpy() @ cosine_basis() * 20
+    assert np.abs(np.diff(bands, axis=1)).max() < 1
+    assert np.abs(bands.mean(1)).max() < 0.1 and np.abs(bands).max() > 1
 
 
-def test_a_narrow_channel_keeps_the_middle_and_loses_the_ends(random) -> None:
-    pictures = torch.full((8, 128, 64), -30.0)
-    heard = narrow(pictures, random)
-    edges = np.linspace(mel_of(50), mel_of(8000), 130)
-    middle = int(np.argmin(np.abs(hz_of(edges[1:-1]) - 1500)))
-    assert torch.allclose(heard[:, middle], pictures[:, middle])
-    assert (heard[:, -1] < -30).all() and heard.min() >= -100
-    call = narrow(pictures, random, calls=1)
-    above = hz_of(edges[1:-1]) > 4000
-    assert (call[:, torch.from_numpy(above)] == -100).all()
-    assert torch.allclose(call[:, middle], pictures[:, middle])
-
-
-def test_a_room_rings_on_and_only_adds(random) -> None:
-    pictures = torch.full((3, 128, 64), -90.0)
-    pictures[:, :, 20] = -20
-    heard = ring(pictures, random)
-    assert (heard >= pictures - 1e-3).all()
-    assert torch.allclose(heard[:, :, :20], torch.tensor(-90.0), atol=4)
-    assert (heard[:, 0, 21] > -60).all() and (
-        heard[:, 0, 21:30].diff(dim=1) < 0.01
-    ).all()
+def test_gaps_and_missing_features_are_the_mean(random) -> None:
+    rows = torch.ones(60, SEQUENCE, 64)
+    hidden = masked(rows, random, 10, 0.1) == 0
+    whole_features, whole_frames = hidden.all(2), hidden.all(1)
+    assert 0.05 < whole_features.float().mean() < 0.15
+    assert whole_frames.sum(1).max() <= 10 and whole_frames.any()
+    assert torch.equal(masked(rows, random, 0, 0.0), rows)
 
 
 def test_noise_on_a_sound_has_the_ratio_asked_for(tone, random) -> None:

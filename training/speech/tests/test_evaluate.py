@@ -14,7 +14,6 @@ from training.speech.evaluate import (
     Predictions,
     calibration,
     collect,
-    cross_blended,
     fit_temperature,
     is_held_out,
     scores,
@@ -123,19 +122,6 @@ def test_seeds_are_averaged_as_the_shipped_network_does(tmp_path, sample) -> Non
     assert np.allclose(
         found.logits["clean"][1, 0], np.mean(normalised, axis=0), atol=1e-5
     )
-
-
-def test_a_reader_that_knows_more_gets_the_larger_share(sample) -> None:
-    rows, logits = sample
-    noise = np.random.default_rng(3).normal(size=logits.shape)
-    noise[np.isnan(logits)] = np.nan
-    guesses = Predictions(rows, {"clean": noise})
-    knows = Predictions(rows, {"clean": logits.astype(np.float64)})
-    both, share, shares = cross_blended(guesses, knows)
-    assert share >= 0.6 and set(shares) == {1, 2, 3}
-    better = table(both)["casia, 6 classes"]["clean"]
-    assert better > table(guesses)["casia, 6 classes"]["clean"] + 0.2
-    assert cross_blended(knows, guesses)[1] <= 0.4
 
 
 def test_a_corpus_without_a_channel_is_not_in_its_column(sample) -> None:

@@ -5,68 +5,79 @@ import pytest
 import torch
 
 from training.speech.corpora import LABELS
-from training.speech.export import export_graph, run_graph
+from training.speech.export import INPUTS, compare, export_graph, run_graph, sequence_of
 from training.speech.model import (
+    MOMENTS,
+    SEQUENCE,
     Committee,
-    Crnn,
-    CrnnConfig,
-    Moments,
+    Network,
+    NetworkConfig,
     StepDropout,
     cosine_basis,
     moments,
 )
 
-SMALL = CrnnConfig(cepstrum=12, width=16, hidden=10, dense=8)
+SMALL = NetworkConfig(statistics=7, width=16, hidden=10, layers=2, reader=9, dense=8)
 
 
 @pytest.fixture
 def network() -> Committee:
     torch.manual_seed(0)
-    members = [Crnn(SMALL) for _ in range(2)]
+    members = [Network(SMALL) for _ in range(2)]
     for member in members:
-        for module in member.modules():
-            if isinstance(module, torch.nn.BatchNorm1d):
-                torch.nn.init.normal_(module.running_mean, std=0.1)
-                torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-    reader = Moments(6)
-    torch.nn.init.normal_(reader.mean)
-    return Committee(members, [reader], 0.4).eval()
+        torch.nn.init.normal_(member.row_mean, std=0.1)
+        torch.nn.init.uniform_(member.row_spread, 0.5, 1.5)
+        torch.nn.init.normal_(member.mean, std=0.1)
+        torch.nn.init.uniform_(member.spread, 0.5, 1.5)
+    return Committee(members).eval()
 
 
 def test_logits_and_weights_have_their_shapes(network: Committee) -> None:
     with torch.no_grad():
-        logits, weights = network(torch.randn(3, 1, 128, 64))
+        logits, weights = network(torch.randn(3, SEQUENCE, 64), torch.randn(3, 7))
     assert logits.shape == (3, len(LABELS))
     assert weights.shape == (3, 32)
     assert torch.allclose(weights.sum(1), torch.ones(3), atol=1e-5)
-    assert torch.allclose(logits.exp().sum(1), torch.ones(3), atol=0.5)
 
 
-def test_attention_follows_what_differs_in_time(network: Committee) -> None:
-    quiet = torch.full((1, 1, 128, 64), -2.0)
-    loud = quiet.clone()
-    loud[..., 40:50] = 1.5
-    quiet[..., ::2, :] -= 0.5
+def test_every_part_of_the_input_has_a_say(network: Committee) -> None:
+    sequence, statistics = torch.randn(2, SEQUENCE, 64), torch.randn(2, 7)
     with torch.no_grad():
-        before, after = network(quiet)[1], network(loud)[1]
-    change = (before - after).abs()[0]
-    assert change[18:27].max() > 0
-    assert not torch.allclose(before, after, atol=1e-4)
+        before = network(sequence, statistics)[0]
+        for row in (0, 39, 40, 51, 52, 55):
+            changed = sequence.clone()
+            changed[:, row] += 1
+            assert not torch.allclose(before, network(changed, statistics)[0])
+        assert not torch.allclose(before, network(sequence, statistics + 1)[0])
+
+
+def test_a_damaged_number_cannot_drown_the_others(network: Committee) -> None:
+    sequence, statistics = torch.zeros(1, SEQUENCE, 64), torch.zeros(1, 7)
+    wild = statistics.clone()
+    wild[0, 3] = 1e9
+    with torch.no_grad():
+        logits = network(sequence, wild)[0]
+    assert torch.isfinite(logits).all() and logits.abs().max() < 20
 
 
 def test_the_shipped_network_is_small() -> None:
-    assert sum(p.numel() for p in Crnn().parameters()) < 500_000
+    member = sum(p.numel() for p in Network().parameters())
+    assert member < 400_000
 
 
 def test_the_graph_is_the_model_for_any_batch(network: Committee, tmp_path) -> None:
     export_graph(network, tmp_path / "model.onnx")
-    for rows in (1, 5):
-        mel = torch.randn(rows, 1, 128, 64)
-        with torch.no_grad():
-            logits, weights = network(mel)
-        found, attention = run_graph(tmp_path / "model.onnx", mel.numpy())
-        assert np.abs(found - logits.numpy()).max() < 1e-4
-        assert np.abs(attention - weights.numpy()).max() < 1e-4
+    assert max(compare(network, tmp_path / "model.onnx")) < 1e-4
+    random = np.random.default_rng(0)
+    inputs = {
+        name: random.standard_normal((1, *shape)) for name, (shape, _) in INPUTS.items()
+    }
+    inputs["statistics"] = random.standard_normal((1, 7))
+    found, _ = run_graph(tmp_path / "model.onnx", inputs)
+    with torch.no_grad():
+        statistics = torch.from_numpy(inputs["statistics"]).float()
+        logits, _ = network(sequence_of(inputs), statistics)
+    assert np.abs(found - logits.numpy()).max() < 1e-4
 
 
 def test_cepstra_are_those_of_the_cosine_transform() -> None:
@@ -93,3 +104,4 @@ def test_moments_of_a_ramp_and_of_its_loud_end() -> None:
     assert loud_mean == pytest.approx(63, abs=0.01)
     assert loud_spread < 0.05
     assert step == pytest.approx(1) and loud_step == pytest.approx(1)
+    assert moments(torch.randn(2, SEQUENCE, 64)).shape == (2, MOMENTS)

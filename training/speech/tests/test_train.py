@@ -1,5 +1,6 @@
-"""A run on invented sounds: it learns, stops, goes on, and can be read again."""
+"""A run on invented sounds: it learns, says the same again, and can be read."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +9,14 @@ import torch
 import yaml
 
 from training.speech.corpora import LABELS, Utterance
+from training.speech.data import Sounds, load_sounds_of, sequences
 from training.speech.evaluate import predict
-from training.speech.export import load_run
-from training.speech.moments import MomentsRecipe, train_moments, view_bank
-from training.speech.prepare import load_features
+from training.speech.model import Network
 from training.speech.recipe import Recipe, read_recipe
-from training.speech.train import rate_at, run_name, train
+from training.speech.train import load_run, partners, rate_at, run_name, train
 
-STILL = {
-    "stretch": 0.0,
-    "warp": 0.05,
-    "noise": 0.2,
-    "voice": 0.1,
-    "narrow": 0.1,
-    "room": 0.1,
-    "gain": 1.0,
-    "tilt": 1.0,
-    "bands": 4,
-    "frames": 4,
-    "stripes": 1,
-}
-MODEL = {"cepstrum": 8, "width": 8, "hidden": 6, "dense": 8, "dropout": 0.0}
+MODEL = {"width": 8, "hidden": 6, "reader": 8, "dense": 8, "dropout": 0.0}
+NAMES = ["level.mean", "pitch.mean"]
 
 
 def recipe(**changes: object) -> Recipe:
@@ -36,12 +24,11 @@ def recipe(**changes: object) -> Recipe:
         "name": "try",
         "share": {"casia": 1.0},
         "copies": {},
-        "augment": STILL,
         "model": MODEL,
-        "epochs": 2,
-        "rows": 96,
+        "steps": 60,
         "batch": 16,
-        "average": 0.5,
+        "rate": 0.01,
+        "average": 0.9,
         "bf16": False,
     }
     return Recipe(**{**values, **changes})
@@ -49,117 +36,121 @@ def recipe(**changes: object) -> Recipe:
 
 @pytest.fixture
 def invented(tmp_path: Path) -> tuple[Path, list[Utterance]]:
-    """Two classes, one of low and one of high tones, by two speakers."""
+    """Two classes, one of low and one of high tones, by two speakers; some longer than a window."""
     random = np.random.default_rng(0)
     utterances, pictures = [], []
     for i in range(24):
         label = i % 2
-        mel = np.full((70, 128), -80.0) + random.normal(0, 2, (70, 128))
-        mel[:, 20 + 60 * label : 40 + 60 * label] = -30
-        pictures.append(mel.astype(np.float16))
+        frames = 70 if i % 3 else 100
+        rows = np.zeros((frames, 144))
+        rows[:, :128] = -80 + random.normal(0, 2, (frames, 128))
+        rows[:, 20 + 60 * label : 40 + 60 * label] = -30
+        pictures.append(rows.astype(np.float16))
         fold = 1 + (i // 2) % 2
         utterances.append(
             Utterance("casia", f"{i}.wav", f"casia/{fold}", "f", label, fold)
         )
+    frames = np.array([len(p) for p in pictures])
+    counts = np.where(frames == 70, 1, 2)
     folder = tmp_path / "features" / "clean"
     folder.mkdir(parents=True)
-    np.save(folder / "log-mel.npy", np.concatenate(pictures))
-    np.save(folder / "frames.npy", np.array([len(p) for p in pictures]))
-    noise = random.normal(-60, 3, (200, 128)).astype(np.float16)
-    np.save(tmp_path / "features" / "noise.npy", noise)
+    np.save(folder / "rows.npy", np.concatenate(pictures))
+    np.save(folder / "frames.npy", frames)
+    np.save(folder / "counts.npy", counts)
+    np.save(folder / "statistics.npy", np.zeros((24, 2), np.float32))
+    numbers = np.arange(counts.sum() * 2, dtype=np.float32).reshape(-1, 2)
+    np.save(folder / "windows.npy", numbers)
     return tmp_path, utterances
 
 
-def indices(utterances: list[Utterance]) -> tuple[list[int], list[int], list[int]]:
-    of = [[i for i, u in enumerate(utterances) if u.fold == f] for f in (2, 0, 1)]
-    return of[0], of[1], of[2]
+def trained(runs: Path, utterances: list[Utterance], settings: Recipe) -> Network:
+    training = [i for i, u in enumerate(utterances) if u.fold == 2]
+    sounds = load_sounds_of(runs, ("clean",))
+    return train(settings, utterances, training, sounds, NAMES)
 
 
 def test_a_run_learns_and_its_predictions_are_of_the_held_out(invented) -> None:
     runs, utterances = invented
-    run = runs / run_name(recipe(), 1, 0, "")
+    settings = recipe(mixup=0.0, gain=0.5, tilt=0.5)
+    run = runs / run_name(settings, 1, 0, "")
     assert run.name == "try-fold1-seed1"
-    settings = recipe(epochs=6, rate=0.01, mixup=0.0)
-    train(settings, utterances, indices(utterances), run, runs)
-    predict(run, utterances, runs)
+    run.mkdir()
+    model = trained(runs, utterances, settings)
+    torch.save(model.state_dict(), run / "model.pt")
+    written = asdict(settings) | {"heads": list(settings.heads)}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(written))
+    again = load_run(run)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    predict([run], utterances, runs)
     with np.load(run / "test.npz") as saved:
         held = [utterances[i] for i in saved["indices"]]
         logits = saved["clean"]
     assert {u.fold for u in held} == {1}
-    assert logits.shape == (12, 1, len(LABELS))
+    assert logits.shape == (12, 2, len(LABELS))
+    assert np.isnan(logits[:, 1]).any() and np.isfinite(logits[:, 0]).all()
     right = logits[:, 0, :2].argmax(1) == [u.label for u in held]
     assert right.mean() == 1
 
 
-def test_a_cut_off_run_ends_as_if_it_had_not_been(invented) -> None:
+def test_the_same_seed_gives_the_same_network(invented) -> None:
     runs, utterances = invented
-    whole = train(recipe(), utterances, indices(utterances), runs / "whole", runs)
-    cut = recipe()
-    state = {}
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    original = torch.save
-
-    def once(value: object, path: Path) -> None:
-        original(value, path)
-        if isinstance(value, dict) and value.get("epoch") == 1 and not state:
-            state["stopped"] = True
-            Path(path).rename(runs / "cut" / "checkpoint.pt")
-            stop()
-
-    torch.save = once
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(cut, utterances, indices(utterances), runs / "cut", runs)
-    finally:
-        torch.save = original
-    resumed = train(cut, utterances, indices(utterances), runs / "cut", runs)
-    for name, value in whole.state_dict().items():
-        assert torch.allclose(value, resumed.state_dict()[name], atol=1e-6), name
-
-
-def test_a_second_stage_begins_with_the_first(invented) -> None:
-    runs, utterances = invented
-    first = runs / "try-fold1-seed1"
-    train(recipe(), utterances, indices(utterances), first, runs)
-    second = recipe(name="again", init="try", epochs=1, rate=0.0)
-    folder = runs / run_name(second, 1, 0, "")
-    train(second, utterances, indices(utterances), folder, runs)
-    before, after = load_run(first), load_run(folder)
-    assert torch.allclose(before.lstm.weight_hh_l0, after.lstm.weight_hh_l0, atol=1e-6)
-
-
-def test_the_perceptron_learns_too(invented) -> None:
-    runs, utterances = invented
-    settings = MomentsRecipe(
-        {"casia": 1.0}, {**STILL, "voice": 0.0}, views=2, hidden=8, steps=150
+    first, second, other = (
+        trained(runs, utterances, recipe(steps=3, seed=seed)) for seed in (1, 1, 2)
     )
-    features = load_features(runs, "clean")
-    bank = view_bank(features, settings, np.load(runs / "features" / "noise.npy"))
-    assert bank.shape[:2] == (2, 24) and np.isfinite(bank).all()
-    training, _, _ = indices(utterances)
-    run = runs / "moments-fold1-seed1"
-    run.mkdir()
-    model = train_moments(settings, bank, utterances, training)
-    torch.save(model.state_dict(), run / "model.pt")
-    (run / "moments.yaml").write_text(yaml.safe_dump({"hidden": 8}))
-    predict(run, utterances, runs)
-    with np.load(run / "test.npz") as saved:
-        right = saved["clean"][:, 0, :2].argmax(1) == [
-            utterances[i].label for i in saved["indices"]
-        ]
-    assert right.mean() > 0.9
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+    assert not torch.equal(first.reader.weight, other.reader.weight)
+
+
+def test_statistics_go_with_the_window_that_is_drawn(invented) -> None:
+    runs, _ = invented
+    sounds = load_sounds_of(runs, ("clean",))
+    random = np.random.default_rng(0)
+    long = np.flatnonzero(sounds.frames[0] == 100)
+    chosen = np.repeat(long[1:2], 200)
+    _, values = sounds.draw(chosen, np.zeros(200, int), random, 0.0)
+    first = sounds.first_windows[0, chosen[0]]
+    assert {int(v) // 2 for v in values[:, 0]} <= {first, first + 1}
+    assert len(set(values[:, 0])) > 1
+    pictures, own = sounds.library(int(chosen[0]))
+    assert len(pictures) == len(own) == 2
+
+
+def test_a_library_that_cuts_otherwise_is_noticed(invented) -> None:
+    runs, _ = invented
+    sounds = load_sounds_of(runs, ("clean",))
+    wrong = Sounds(**{**vars(sounds), "counts": sounds.counts + 1})
+    with pytest.raises(ValueError, match="windows here"):
+        wrong.library(0)
+
+
+def test_rows_become_cepstra_of_the_normalised_picture() -> None:
+    rows = np.full((2, 144), -50, np.float16)
+    rows[1, :128] = -30
+    rows[:, 128:] = 0.5
+    made = sequences(rows)
+    assert np.allclose(made[0, :40], 0, atol=1e-5)
+    assert made[1, 0] == pytest.approx(np.sqrt(128), rel=1e-4)
+    assert np.allclose(made[:, 40:], 0.5)
+
+
+def test_only_sounds_of_one_corpus_are_mixed() -> None:
+    groups = np.array([0, 1, 0, 1, 1, 0, 2])
+    order = partners(groups, np.random.default_rng(3))
+    assert sorted(order) == list(range(7))
+    assert (groups[order] == groups).all()
+    assert order[6] == 6 and (order != np.arange(7)).any()
 
 
 def test_the_rate_rises_and_falls() -> None:
-    rates = [rate_at(step, 100, recipe(rate=1.0)) for step in range(100)]
+    settings = recipe(rate=1.0, steps=100, warmup=0.1)
+    rates = [rate_at(step, settings) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == 1 and rates[-1] < 0.01
 
 
-def test_a_recipe_with_an_unknown_key_is_refused(tmp_path) -> None:
+def test_a_recipe_with_an_unknown_key_is_refused() -> None:
     shipped = Path(__file__).parents[1] / "recipes" / "speech-crnn.yaml"
-    assert read_recipe(shipped, {"augment.noise": 0.5}).augment["noise"] == 0.5
+    assert read_recipe(shipped, {"copies.noisy": 0.5}).copies["noisy"] == 0.5
     with pytest.raises(ValueError, match="unknown key epoch"):
         read_recipe(shipped, {"epoch": 3})

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from training.speech.model import FRAMES
-from training.speech.windows import library_windows, random_frames, window_starts
+from training.speech.windows import (
+    FRAMES,
+    library_windows,
+    random_frames,
+    window_starts,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,8 +25,7 @@ def test_a_short_sound_is_repeated() -> None:
     mel = np.arange(10, dtype=np.float32)[:, None] * np.ones((1, 128), np.float32)
     (window,) = library_windows(mel)
     assert window.shape == (128, FRAMES)
-    decibels = window[0] * 20 - 50
-    assert np.allclose(decibels, np.arange(FRAMES) % 10)
+    assert np.allclose(window[0], np.arange(FRAMES) % 10)
 
 
 def test_random_windows_without_stretching_are_pieces_of_the_sound() -> None:
