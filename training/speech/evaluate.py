@@ -1,4 +1,6 @@
-"""Scores of held-out speakers: `python -m training.speech.evaluate speech-crnn [--predict]`
+"""Scores of held-out speakers: `python -m training.speech.evaluate RECIPE [RECIPE …] [--predict]`
+
+The runs of several recipes answer together, as what ships does.
 
 Reads the predictions that the fold runs left (`test.npz`) and prints every number of the model
 card: unweighted accuracy by corpus and protocol, robustness, calibration. One decision an utterance:
@@ -187,9 +189,13 @@ class Predictions:
 
 def predict(folders: list[Path], utterances: list[Utterance], runs: Path) -> None:
     """Logits of finished runs on their held-out speakers, every channel that was rendered: RUN/test.npz."""
+    from training.speech.kernel import load_reader
     from training.speech.train import load_run
 
-    models = {run: load_run(run) for run in folders}
+    models = {
+        run: (load_reader if (run / "kernel.pt").exists() else load_run)(run)
+        for run in folders
+    }
     tests = {
         run: [i for i, u in enumerate(utterances) if is_held_out(u, run.name)]
         for run in folders
@@ -220,11 +226,11 @@ def is_held_out(utterance: Utterance, run: str) -> bool:
 
 
 def collect(runs: list[list[Path]], utterances: list[Utterance]) -> Predictions:
-    """Joins the folds; the seeds of a fold are averaged as normalised logits, which is what `Committee` does."""
+    """Joins the folds; the members of a fold are averaged as normalised logits, which is what `Committee` does."""
     rows: list[Utterance] = []
     parts: dict[str, list[np.ndarray]] = {}
-    for seeds in runs:
-        loaded = [dict(np.load(run / "test.npz")) for run in seeds]
+    for members in runs:
+        loaded = [dict(np.load(run / "test.npz")) for run in members]
         indices = loaded[0]["indices"]
         rows += [utterances[i] for i in indices]
         missing = np.full((len(indices), 1, len(LABELS)), np.nan)
@@ -341,7 +347,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("recipe")
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument(
         "--folds", type=int, nargs="+", default=list(range(1, FOLDS + 1))
@@ -362,13 +368,16 @@ def main() -> None:
     )
     runs = [
         [
-            arguments.runs / f"{arguments.recipe}-{name}-seed{seed}"
+            arguments.runs / f"{recipe}-{name}-seed{seed}"
+            for recipe in arguments.recipes
             for seed in arguments.seeds
         ]
         for name in splits
     ]
     if arguments.predict:
-        predict([run for seeds in runs for run in seeds], utterances, arguments.runs)
+        predict(
+            [run for members in runs for run in members], utterances, arguments.runs
+        )
     found = collect(runs, utterances)
     result: dict[str, Any] = {}
     result |= {"table": table(found), "calibration": calibration(found)}
@@ -376,7 +385,7 @@ def main() -> None:
     result["untouched"] = table(part(found, untouched))
     out = (
         arguments.runs
-        / f"{arguments.recipe}{'-without' if arguments.without else ''}.json"
+        / f"{'+'.join(arguments.recipes)}{'-without' if arguments.without else ''}.json"
     )
     out.write_text(json.dumps(result, indent=1))
     for kind in ("table", "untouched"):

@@ -24,6 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.speech.corpora import LABELS
 from training.speech.data import statistics_names
+from training.speech.kernel import MOST, KernelReader, load_reader
 from training.speech.model import CEPSTRA, STEPS, Committee, Network, cosine_basis
 from training.speech.prepare import ROOT
 from training.speech.train import load_run
@@ -72,11 +73,13 @@ def _gates(x: torch.Tensor) -> np.ndarray:
     return np.concatenate([i, o, f, g])
 
 
-def _standardised(g: Graph, x: str, mean: torch.Tensor, spread: torch.Tensor) -> str:
-    """Deviations within five; `mean` and `spread` shaped to fit."""
+def _standardised(
+    g: Graph, x: str, mean: torch.Tensor, spread: torch.Tensor, most: float = 5.0
+) -> str:
+    """Deviations within `most`; `mean` and `spread` shaped to fit."""
     deviations = g.add("Sub", x, g.weight(mean))
     deviations = g.add("Mul", deviations, g.weight(1 / spread))
-    return g.add("Clip", deviations, g.weight(-5.0), g.weight(5.0))
+    return g.add("Clip", deviations, g.weight(-most), g.weight(most))
 
 
 def _recurrent(g: Graph, x: str, lstm: torch.nn.LSTM) -> str:
@@ -177,6 +180,20 @@ def _member(g: Graph, sequence: str, values: str, model: Network) -> tuple[str, 
     return g.add("Mean", *answers), g.add("Squeeze", weights, g.weight([2], np.int64))
 
 
+def _kernel(g: Graph, reader: KernelReader) -> str:
+    """The kernel machine: the name of its normalised logits."""
+    values = _standardised(g, "statistics", reader.mean, reader.spread, MOST)
+    own = g.add(
+        "ReduceSum", g.add("Mul", values, values), g.weight([1], np.int64), keepdims=1
+    )
+    squares = g.add("Add", own, g.weight(reader.landmarks.square().sum(1)))
+    cross = g.add("MatMul", values, g.weight(2 * reader.landmarks.T))
+    distance = g.add("Relu", g.add("Sub", squares, cross))
+    near = g.add("Exp", g.add("Mul", distance, g.weight(-reader.width)))
+    scores = g.add("MatMul", near, g.weight(reader.weights))
+    return g.add("LogSoftmax", scores, axis=1)
+
+
 def export_graph(model: Committee, path: Path) -> None:
     """Writes the network as ONNX: `mel` `[batch, 1, 128, 64]`, `chroma` `[batch, 12, 64]`, `prosody` `[batch, 4, 64]`
     and `statistics` `[batch, names]` to `logits` `[batch, 8]` and `time-weights` `[batch, 32]`."""
@@ -187,8 +204,9 @@ def export_graph(model: Committee, path: Path) -> None:
     sequence = g.add("Concat", cepstra, "chroma", "prosody", axis=1)
     values = g.add("Concat", "statistics", _moments(g, sequence), axis=1)
     answers = [_member(g, sequence, values, member) for member in model.members]
+    readers = [] if model.reader is None else [_kernel(g, model.reader)]
     for name, parts in (
-        ("logits", [logits for logits, _ in answers]),
+        ("logits", [logits for logits, _ in answers] + readers),
         ("time-weights", [weights for _, weights in answers]),
     ):
         mean = g.add("Mean", *parts)
@@ -312,7 +330,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     members = [load_run(arguments.runs / run) for run in package["runs"]]
     result = json.loads((arguments.runs / package["evaluation"]).read_text())
-    model = Committee(members).eval()
+    reader = load_reader(arguments.runs / package["reader"])
+    model = Committee(members, reader).eval()
     export_graph(model, out / "model.onnx")
     logits, weights = compare(model, out / "model.onnx")
     print(f"graph against PyTorch: logits {logits:.1e}, weights {weights:.1e}")
@@ -352,6 +371,7 @@ def main() -> None:
     path.write_text(text, encoding="utf-8")
     subprocess.run(["npx", "prettier", "--write", str(path)], check=True, cwd=ROOT)
     parameters = sum(p.numel() for p in model.parameters())
+    parameters += sum(b.numel() for b in reader.buffers())
     print(
         f"{out}: {parameters:,} parameters, {(out / 'model.onnx').stat().st_size / 1e6:.2f} MB"
     )

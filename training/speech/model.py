@@ -166,14 +166,18 @@ class Network(nn.Module):
 
 
 class Committee(nn.Module):
-    """Networks whose log-probabilities are averaged: one graph, one answer."""
+    """Networks, and a reader of the statistics alone, whose log-probabilities are averaged: one graph, one answer."""
 
-    def __init__(self, members: list[Network]) -> None:
+    def __init__(self, members: list[Network], reader: nn.Module | None = None) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.reader = reader
 
     def forward(self, sequence: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of the members' logits `[batch, 8]` and of their weights `[batch, 32]`."""
+        """Mean of the logits `[batch, 8]`, the reader's among them, and of the networks' weights `[batch, 32]`."""
         answers = [member(sequence, statistics) for member in self.members]
-        logits = torch.stack([a for a, _ in answers]).mean(0)
-        return logits, torch.stack([w for _, w in answers]).mean(0)
+        logits = [a for a, _ in answers]
+        if self.reader is not None:
+            logits.append(self.reader(sequence, statistics)[0])
+        weights = torch.stack([w for _, w in answers]).mean(0)
+        return torch.stack(logits).mean(0), weights

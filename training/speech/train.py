@@ -17,6 +17,7 @@ import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -167,12 +168,24 @@ def rate_at(step: int, recipe: Recipe) -> float:
     return recipe.rate * 0.5 * (1 + np.cos(np.pi * done))
 
 
-def run_name(recipe: Recipe, fold: int, dev: int, without: str) -> str:
+class Seeded(Protocol):
+    """What names a run."""
+
+    @property
+    def name(self) -> str:
+        """Of the recipe."""
+
+    @property
+    def seed(self) -> int:
+        """Of its random numbers."""
+
+
+def run_path(runs: Path, recipe: Seeded, fold: int, dev: int, without: str) -> Path:
     """Folder of a run."""
     parts = [recipe.name]
     parts += [f"without-{without}"] if without else [f"fold{fold}"]
     parts += [f"dev{dev}"] if dev else []
-    return "-".join([*parts, f"seed{recipe.seed}"])
+    return runs / "-".join([*parts, f"seed{recipe.seed}"])
 
 
 def train(
@@ -251,7 +264,7 @@ def main() -> None:
         found = []
         for seed in arguments.seeds:
             seeded = replace(recipe, seed=seed)
-            run = arguments.runs / run_name(seeded, fold, arguments.dev, without)
+            run = run_path(arguments.runs, seeded, fold, arguments.dev, without)
             run.mkdir(parents=True, exist_ok=True)
             if not (run / "model.pt").exists():
                 sizes = f"{len(training)} / {len(development)} / {len(test)}"

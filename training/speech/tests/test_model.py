@@ -6,6 +6,7 @@ import torch
 
 from training.speech.corpora import LABELS
 from training.speech.export import INPUTS, compare, export_graph, run_graph, sequence_of
+from training.speech.kernel import KernelReader
 from training.speech.model import (
     MOMENTS,
     SEQUENCE,
@@ -29,7 +30,13 @@ def network() -> Committee:
         torch.nn.init.uniform_(member.row_spread, 0.5, 1.5)
         torch.nn.init.normal_(member.mean, std=0.1)
         torch.nn.init.uniform_(member.spread, 0.5, 1.5)
-    return Committee(members).eval()
+    reader = KernelReader(landmarks=11, statistics=7)
+    torch.nn.init.normal_(reader.mean, std=0.1)
+    torch.nn.init.uniform_(reader.spread, 0.5, 1.5)
+    torch.nn.init.normal_(reader.landmarks)
+    torch.nn.init.normal_(reader.weights)
+    reader.width.fill_(0.1)
+    return Committee(members, reader).eval()
 
 
 def test_logits_and_weights_have_their_shapes(network: Committee) -> None:

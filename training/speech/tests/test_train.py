@@ -13,7 +13,7 @@ from training.speech.data import Sounds, load_sounds_of, sequences
 from training.speech.evaluate import predict
 from training.speech.model import Network
 from training.speech.recipe import Recipe, read_recipe
-from training.speech.train import load_run, partners, rate_at, run_name, train
+from training.speech.train import load_run, partners, rate_at, run_path, train
 
 MODEL = {"width": 8, "hidden": 6, "reader": 8, "dense": 8, "dropout": 0.0}
 NAMES = ["level.mean", "pitch.mean"]
@@ -72,7 +72,7 @@ def trained(runs: Path, utterances: list[Utterance], settings: Recipe) -> Networ
 def test_a_run_learns_and_its_predictions_are_of_the_held_out(invented) -> None:
     runs, utterances = invented
     settings = recipe(mixup=0.0, gain=0.5, tilt=0.5)
-    run = runs / run_name(settings, 1, 0, "")
+    run = run_path(runs, settings, 1, 0, "")
     assert run.name == "try-fold1-seed1"
     run.mkdir()
     model = trained(runs, utterances, settings)
