@@ -128,31 +128,28 @@ def text_table(data: Path, model: Path) -> Table:
 
 @dataclass(frozen=True)
 class SpeechRuns:
-    """The runs of folds that a package of `training/speech` was made of."""
+    """The runs of folds of the recipes that a package of `training/speech` was made of."""
 
     folder: Path
-    recipe: str
-    reader: str | None
-    share: float
+    recipes: tuple[str, ...]
 
     @staticmethod
     def of(package: Path, folder: Path) -> SpeechRuns:
-        """Read from the package's recipe and from the evaluation that it names."""
+        """Read from the package's recipe."""
         stated = yaml.safe_load(package.read_text(encoding="utf-8"))
-        recipe = Path(stated["evaluation"]).stem
-        readers = stated.get("readers") or []
-        measured = json.loads((folder / stated["evaluation"]).read_text())
-        reader = readers[0].split("-fold")[0] if readers else None
-        return SpeechRuns(folder, recipe, reader, float(measured.get("share") or 0))
+        runs = [*stated["runs"], stated["reader"]]
+        return SpeechRuns(folder, tuple(run.split("-fold")[0] for run in runs))
 
-    def outputs(self, recipe: str) -> list[list[Path]]:
-        """Runs of each fold, its seeds together."""
+    def outputs(self) -> list[list[Path]]:
+        """Runs of each fold, its members together."""
         by_fold: dict[str, list[Path]] = {}
-        for found in sorted(self.folder.glob(f"{recipe}-fold[1-9]-seed*/test.npz")):
-            fold = found.parent.name.split("-seed")[0]
-            by_fold.setdefault(fold, []).append(found.parent)
-        if not by_fold:
-            raise FileNotFoundError(f"no {recipe}-fold*/test.npz in {self.folder}")
+        for recipe in self.recipes:
+            runs = sorted(self.folder.glob(f"{recipe}-fold[1-9]-seed1/test.npz"))
+            if not runs:
+                raise FileNotFoundError(f"no {recipe}-fold*/test.npz in {self.folder}")
+            for found in runs:
+                fold = found.parent.name.removeprefix(recipe)
+                by_fold.setdefault(fold, []).append(found.parent)
         return list(by_fold.values())
 
 
@@ -164,10 +161,7 @@ def audio_table(data: Path, runs: SpeechRuns) -> Table:
     from training.speech.corpora import LABELS, class_mask, read_corpora
 
     utterances = read_corpora(data)
-    found = speech.collect(runs.outputs(runs.recipe), utterances)
-    if runs.reader is not None:
-        readers = speech.collect(runs.outputs(runs.reader), utterances)
-        found = speech.blend(found, readers, runs.share)
+    found = speech.collect(runs.outputs(), utterances)
     gold = np.array([u.label for u in found.utterances])
     folds = np.array([u.fold for u in found.utterances])
     allowed = np.stack([class_mask(u.corpus) for u in found.utterances])
@@ -245,19 +239,15 @@ class Sources:
 
 def tables(sources: Sources, folder: Path) -> dict[str, Table]:
     """The tables of all modalities; those that were not made of these very files before are made."""
-    speech = sources.speech
-    heard = [speech.recipe, *([speech.reader] if speech.reader else [])]
-    outputs = [
-        r / "test.npz" for name in heard for f in speech.outputs(name) for r in f
-    ]
+    outputs = [r / "test.npz" for fold in sources.speech.outputs() for r in fold]
     made_of = {
         "text": digest_of_model(sources.text),
-        "audio": f"{digest(outputs)} {speech.share}",
+        "audio": digest(outputs),
         "video": digest_of_model(sources.video),
     }
     makers = {
         "text": lambda: text_table(sources.data, sources.text),
-        "audio": lambda: audio_table(sources.data, speech),
+        "audio": lambda: audio_table(sources.data, sources.speech),
         "video": lambda: video_table(sources.data, sources.video),
     }
     found = {}

@@ -288,22 +288,24 @@ def test_tables_are_kept_and_say_how_they_are_made(tmp_path):
 
 def test_runs_of_the_speech_model_are_those_of_its_package(tmp_path):
     package = tmp_path / "package.yaml"
-    package.write_text("evaluation: net-2.json\nreaders: [reader-fold0-seed1]\n")
-    (tmp_path / "net-2.json").write_text('{"share": 0.5}')
-    for name in (
-        "net-2-fold1-seed1",
-        "net-2-fold1-seed2",
-        "net-2-fold2-seed1",
-        "reader-fold0-seed1",
-    ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "test.npz").touch()
+    package.write_text(
+        "runs: [net-fold0-seed1, net-2-fold0-seed1]\nreader: reader-fold0-seed1\n"
+    )
+    made = ("net-fold0", "net-fold1", "net-fold2", "net-2-fold1", "net-2-fold2")
+    for name in (*made, "reader-fold1", "reader-fold2"):
+        folder = tmp_path / f"{name}-seed1"
+        folder.mkdir()
+        (folder / "test.npz").touch()
     runs = SpeechRuns.of(package, tmp_path)
-    assert (runs.recipe, runs.reader, runs.share) == ("net-2", "reader", 0.5)
-    assert [len(seeds) for seeds in runs.outputs("net-2")] == [2, 1]
+    assert runs.recipes == ("net", "net-2", "reader")
     # Fold 0 has heard everybody.
-    with pytest.raises(FileNotFoundError):
-        runs.outputs("reader")
+    assert [[run.name for run in fold] for fold in runs.outputs()] == [
+        [f"{recipe}-fold{fold}-seed1" for recipe in runs.recipes] for fold in (1, 2)
+    ]
+    (tmp_path / "reader-fold1-seed1" / "test.npz").unlink()
+    (tmp_path / "reader-fold2-seed1" / "test.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="no reader-fold"):
+        runs.outputs()
 
 
 def test_cards_are_filled_in_their_places():

@@ -60,7 +60,7 @@ def test_the_quadrants_are_learnt_without_labels_that_the_corpus_lacks() -> None
 
 
 def test_only_training_utterances_are_read_and_copies_weigh_what_they_should() -> None:
-    utterances, sounds = invented()
+    _, sounds = invented()
     weights = np.array([0.25, 0.75])
     values, owners, weight = training_windows(sounds, [7, 3], weights, [1.0, 0.5])
     assert owners.tolist() == [7, 7, 3, 3] * 2
