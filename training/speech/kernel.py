@@ -51,7 +51,7 @@ class KernelRecipe:
     ridge: float = 0.1
     landmarks: int = 1500
     draws: int = 3
-    sharpness: float = 12.0
+    sharpness: float = 5.0
     seed: int = 1
 
 
