@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
+import { Server } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 
 const require = createRequire(import.meta.url);
@@ -52,7 +53,6 @@ module.exports = {
       '/emotion/audio': 50_000_000,
       '/emotion/video': 100_000_000,
       '/opinion': 10_000_000,
-      '/opinion/batches': 200_000_000,
       '/opinion/batches': 200_000_000,
     },
     requestsPerMinute: 0, // of one client; set it before others can reach this port
@@ -159,10 +159,22 @@ function announce(RED) {
   });
 }
 
+/** The broker of the examples has no setting for an address, and would listen on all of the machine's. */
+function keepBrokerAtHome(RED) {
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (...args) {
+    const [port, host] = args;
+    const home = ['127.0.0.1', 'localhost'].includes(RED.settings?.uiHost);
+    if (home && port === mqttPort && typeof host !== 'string') args.splice(1, 0, '127.0.0.1');
+    return listen.apply(this, args);
+  };
+}
+
 createMissing();
 process.env.OPINION_DATABASE ??= join(userDir, 'opinion.sqlite');
 const RED = require(nodeRed);
 announce(RED);
+keepBrokerAtHome(RED);
 process.argv.splice(
   2,
   Infinity,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,28 @@ async function recognise(url: string, text: string): Promise<Record<string, unkn
     body: JSON.stringify({ text }),
   });
   return (await response.json()) as Record<string, unknown>;
+}
+
+/** Addresses on which a process takes TCP connections, by /proc; those of IPv6 as they stand there. */
+async function listeningOn(pid: number): Promise<{ address: string; port: number }[]> {
+  const files = await readdir(`/proc/${pid}/fd`);
+  const own = new Set(
+    await Promise.all(files.map((file) => readlink(`/proc/${pid}/fd/${file}`).catch(() => ''))),
+  );
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '')),
+  );
+  return tables
+    .flatMap((table) => table.split('\n').map((line) => line.trim().split(/\s+/)))
+    .filter(([, , , state, , , , , , inode]) => state === '0A' && own.has(`socket:[${inode}]`))
+    .map(([, local = '']) => {
+      const [address = '', port = ''] = local.split(':');
+      const bytes = Buffer.from(address, 'hex').reverse();
+      return {
+        address: bytes.length === 4 ? bytes.join('.') : address,
+        port: Number.parseInt(port, 16),
+      };
+    });
 }
 
 describe('npm start', function () {
@@ -72,6 +94,11 @@ describe('npm start', function () {
         (module: { default: { uiHost: string } }) => module.default,
       );
       expect(uiHost).to.equal('127.0.0.1');
+      await until(() => nodeRed.log.includes('mqtt server on port'), 'the broker');
+      const listening = await listeningOn(nodeRed.process.pid!);
+      const ports = [Number(new URL(nodeRed.url).port), nodeRed.mqttPort];
+      expect(listening.map(({ port }) => port)).to.include.members(ports);
+      expect(listening.filter(({ address }) => address !== '127.0.0.1')).to.deep.equal([]);
     } finally {
       await nodeRed.stop();
     }
