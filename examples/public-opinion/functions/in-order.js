@@ -15,7 +15,8 @@ held.posts.push(...msg.posts);
 const send = () => {
   const posts = held.posts.sort((a, b) => a.time - b.time);
   held.posts = [];
-  if (posts.length > 0) node.send({ posts });
+  // Nobody else has this message: it is not copied.
+  if (posts.length > 0) node.send({ posts }, false);
 };
 held.timer = setTimeout(send, Math.max(0, Math.min(PAUSE, held.since + LONGEST - Date.now())));
 return null;

@@ -62,5 +62,11 @@ const rows = msg.posts.map((post, index) => {
     topics: [...new Set([post.topic ?? 'other', ...(post.topics ?? [])].map(storable))],
   };
 });
-const posts = msg.posts.map((post, index) => ({ ...post, result: results[index] }));
+// What goes through the database node is copied there: without the weights of each token, which are in the
+// rows by now.
+const posts = msg.posts.map((post, index) => {
+  const result = { ...results[index] };
+  delete result.segments;
+  return { ...post, result };
+});
 return { posts, rows, buffer: msg.buffer };

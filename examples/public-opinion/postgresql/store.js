@@ -45,4 +45,5 @@ msg.query = [
   },
 ];
 msg.answer = msg.query.length - 1;
+delete msg.rows;
 return msg;

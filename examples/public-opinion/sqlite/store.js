@@ -15,4 +15,5 @@ msg.query = [
   },
 ];
 msg.answer = 0;
+delete msg.rows;
 return msg;
