@@ -844,6 +844,18 @@ function groups({ group, nodes, ref }) {
   const briefing = ['90', '91', '92', '93', '94', '95'];
   group('g7', 'Briefings  ·  简报', briefing, '#a2c4c9');
   group('g5', 'Files of texts  ·  批量分析', files, '#b4a7d6');
+  stack(nodes);
+}
+
+/** Moves groups down, on the grid of the editor, until none lies over another. */
+function stack(nodes) {
+  const frames = nodes.filter(({ type }) => type === 'group').sort((a, b) => a.y - b.y);
+  let top = 0;
+  for (const frame of frames) {
+    const down = Math.max(0, Math.ceil((top - frame.y) / 20) * 20);
+    for (const node of nodes) if (node === frame || node.g === frame.id) node.y += down;
+    top = frame.y + frame.h + 20;
+  }
 }
 
 const FLOWS = {
