@@ -1,4 +1,4 @@
-"""Kernel machine on the statistics of a window, the third member of the network that ships:
+"""Kernel machine on the statistics of a window, the member of `speech-crnn` beside the networks:
 
     python -m training.speech.kernel RECIPE.yaml --fold 1 2 3 4 5 6 0      # 0: nobody is held out
     python -m training.speech.kernel RECIPE.yaml --fold 1 --dev 2          # choose settings
