@@ -58,6 +58,8 @@ interface Open {
 
 /** How long until a folder or a device that failed is tried again. */
 const TRY_AGAIN_MS = 1000;
+/** How often it is worked out what the status says. */
+const SHOW_MS = 100;
 /** The same trouble is told of once in this time. */
 const TELL_AGAIN_MS = 30_000;
 
@@ -75,8 +77,19 @@ export function acceptBufferedInput(options: BufferedInputOptions): StatusLine {
   const stop = new AbortController();
   const told = new Map<string, number>();
 
-  const show = (): void => {
+  let showing: NodeJS.Timeout | undefined;
+  let shownAt = -Infinity;
+  const showNow = (): void => {
+    showing = undefined;
+    shownAt = performance.now();
     if (state) status.show(describeBuffer(state.forward, catalogue));
+  };
+  /** Not for each of a thousand packets a second. */
+  const show = (): void => {
+    if (showing !== undefined) return;
+    const wait = shownAt + SHOW_MS - performance.now();
+    if (wait <= 0) showNow();
+    else showing = setTimeout(showNow, wait).unref();
   };
 
   /** Tells of what nobody sent a message for: a Catch node gets one of its own. */
@@ -276,6 +289,7 @@ export function acceptBufferedInput(options: BufferedInputOptions): StatusLine {
   };
   node.on('close', (removed, done) => {
     status.close();
+    clearTimeout(showing);
     close(removed)
       .catch((error: unknown) => node.error(error))
       .finally(done);
