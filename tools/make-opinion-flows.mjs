@@ -567,7 +567,7 @@ function database(flow, sql, driver) {
     '92',
     '93',
   ].map(ref);
-  node('58', 'catch', [1050, 600], { name: 'refused or failed', scope, uncaught: false }, ['27']);
+  node('58', 'catch', [1050, 580], { name: 'refused or failed', scope, uncaught: false }, ['27']);
   const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
   node('27', 'function', [1050, 640], sift, ['73'], ['59'], ['21'], ['22']);
   const debug = {
@@ -581,7 +581,7 @@ function database(flow, sql, driver) {
     statusVal: 'error.message',
     statusType: 'msg',
   };
-  node('59', 'debug', [1050, 680], debug);
+  node('59', 'debug', [1050, 700], debug);
 }
 
 /** Questions of the pages → the database → their answers. */
