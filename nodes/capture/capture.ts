@@ -304,7 +304,7 @@ function liveOptions(definition: CaptureDefinition): LiveOptions {
 
 function windowOptions(definition: CaptureDefinition): LiveWindowsOptions {
   const { windowMs, hopMs, limitSeconds } = definition;
-  const window = numberSetting(windowMs, { least: 100, most: 60_000, otherwise: 2600 });
+  const window = numberSetting(windowMs, { least: 100, most: 60_000, otherwise: 4100 });
   return {
     sampleRateHz: SAMPLE_RATE_HZ,
     windowMs: window,
