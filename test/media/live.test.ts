@@ -248,7 +248,7 @@ describe('a live source', function () {
       await until(async () => (await ffmpegChildren()).length === 1, 'FFmpeg');
       const startedAt = performance.now();
       await capture.stop();
-      expect(performance.now() - startedAt).to.be.lessThan(1500);
+      expect(performance.now() - startedAt).to.be.lessThan(10_000);
     });
   });
 });
