@@ -16,7 +16,7 @@ const CONFIG = {
   id2label: Object.fromEntries(LABELS.map((label, id) => [id, label])),
 };
 const LANGUAGES = {
-  'en-US': { open: /choose/i, downloading: /owner-en-us: \d+ % – [\d.]+ of [\d.]+ MB/ },
+  'en-US': { open: /[Cc]hoose/, downloading: /owner-en-us: \d+ % – [\d.]+ of [\d.]+ MB/ },
   'zh-CN': { open: /选择/, downloading: /owner-zh-cn：\d+ % – [\d.]+ \/ [\d.]+ MB/ },
 } as const;
 
