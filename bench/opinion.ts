@@ -7,6 +7,7 @@ import { connect, OpinionDatabase, publish, type SentPost } from '../test/flows/
 import { BareSession } from './bare-session';
 import { rowsOf } from './flow';
 import { figure, median, type BenchRow, type RowGroup } from './row';
+import { postLength, posts } from './texts';
 
 const POSTS = Number(process.env['EMOTION_BENCH_POSTS'] ?? 6_000);
 /** Until the optimising compiler of Node-RED's process is done with what runs for every post. */
@@ -15,10 +16,11 @@ const MODELS = (process.env['EMOTION_BENCH_MODELS'] ?? 'text-bilstm,text-zh-bert
 const BATCH = 32;
 const CONNECTIONS = 4;
 const MARKERS = 50;
+const HAN = /\p{Script=Han}/u;
 
 /**
  * The example flow 10 from MQTT to SQLite, all posts that fit through, beside a bare session that gets
- * the same texts, tokenised beforehand, in batches of 32; then how long a post takes at a third of that.
+ * the same texts, as long as posts are and half of them Chinese, tokenised beforehand, in batches of 32; then how long a post takes at a third of that.
  *
  * Both sessions run with as many threads as ONNX Runtime chooses by itself, one a core; the bare one with
  * its threads spinning while they wait, as is its default, and with nothing else to do on the machine. In
@@ -26,7 +28,7 @@ const MARKERS = 50;
  */
 export const opinion: RowGroup = {
   id: 'opinion',
-  title: `public opinion, ${POSTS} posts, MQTT QoS 1 → SQLite`,
+  title: `public opinion, ${POSTS} posts of 5 to 128 words, MQTT QoS 1 → SQLite`,
   async measure(): Promise<BenchRow[]> {
     const rows: BenchRow[] = [];
     for (const id of MODELS) rows.push(...(await measure(id)));
@@ -36,9 +38,12 @@ export const opinion: RowGroup = {
 
 async function measure(id: string): Promise<BenchRow[]> {
   const model = await loadModel(join(packageRoot(), 'models', id));
-  const lines = feed().filter((text) => id !== 'text-zh-bert' || /\p{Script=Han}/u.test(text));
-  const texts = (count: number, what: string) =>
-    Array.from({ length: count }, (_, index) => `${lines[index % lines.length]} ${what}${index}`);
+  const chinese = words((text) => HAN.test(text));
+  const english = id === 'text-zh-bert' ? chinese : words((text) => !HAN.test(text));
+  const texts = (count: number, what: string) => {
+    const lists = [posts(count, chinese, postLength), posts(count, english, postLength)];
+    return Array.from({ length: count }, (_, at) => `${lists[at % 2]![at]} ${what}${at}`);
+  };
 
   const bare = await BareSession.create(model);
   const tokens = await rowsOf(model, texts(POSTS, 'p'));
@@ -133,10 +138,15 @@ async function latencies(
   return times.sort((a, b) => a - b);
 }
 
-function feed(): string[] {
+/** The words of the demo feed's posts: what posts of any length are made of. */
+function words(wanted: (text: string) => boolean): string[] {
   const path = join(packageRoot(), 'examples/public-opinion/feed.jsonl');
-  return readFileSync(path, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { text: string }).text);
+  const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  return lines
+    .map((line) => (JSON.parse(line) as { text: string }).text)
+    .filter(wanted)
+    .flatMap((text) => [...segmenter.segment(text)])
+    .filter(({ isWordLike }) => isWordLike)
+    .map(({ segment }) => segment);
 }
