@@ -70,15 +70,19 @@ export default {
       if (this.filter.class) return this.totals[this.filter.class];
       return Object.values(this.totals).reduce((sum, posts) => sum + posts, 0);
     },
-    change() {
+    before() {
       const { previous } = this.answer;
-      const before = this.filter.class
+      return this.filter.class
         ? previous[this.filter.class].posts
         : Object.values(previous).reduce((sum, { posts }) => sum + posts, 0);
-      return before > 0 ? this.total / before - 1 : null;
+    },
+    /** Null where so few came before that a ratio would say nothing. */
+    change() {
+      return this.before >= 10 ? this.total / this.before - 1 : null;
     },
     changeText() {
-      if (this.change === null) return this.t('no-before');
+      if (this.before === 0) return this.t('no-before');
+      if (this.change === null) return this.t('little-before', this.amount(this.before));
       if (this.change > 9) return this.t('times-before', this.amount(Math.round(this.change + 1)));
       const sign = this.change >= 0 ? '+' : '−';
       return this.t('than-before', sign + this.percent(Math.abs(this.change)));
@@ -541,6 +545,7 @@ export default {
       loading: 'Loading …',
       posts: 'Posts',
       'no-before': 'nothing in the time before',
+      'little-before': '{0} in the time before',
       'than-before': '{0} against the time before',
       'times-before': '{0} times the time before',
       negative: 'Negative share',
@@ -601,6 +606,7 @@ export default {
       loading: '加载中…',
       posts: '帖子数',
       'no-before': '之前没有数据',
+      'little-before': '前一时段 {0} 条',
       'than-before': '较前一时段 {0}',
       'times-before': '为前一时段的 {0} 倍',
       negative: '负面占比',
@@ -635,7 +641,7 @@ export default {
       'rising-none': '与前一时段相比没有',
       sample: '取最新的至多 {0} 条帖子',
       acknowledge: '标记为已查看',
-      against: '{0}，平时 {1}',
+      against: '{0}，平时{1}',
       'a-minute': '每分钟 {0} 条',
       'alert.negative-share': '负面情绪高于平时',
       'alert.volume': '声量高于平时',
