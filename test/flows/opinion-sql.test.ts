@@ -216,14 +216,14 @@ describe('the SQL of the public-opinion flows', function () {
     for (const dialect of ['sqlite', 'postgresql'] as const) {
       const { call } = functionNode(dialect, 'alert → SQL');
       for (const change of [{}, { event: 'escalated', severity: 'critical' }]) {
-        const [stored, published] = call({ payload: { ...alert, ...change } }) as [
-          { query: Query[] },
-          { topic: string },
-        ];
+        const [stored, published] = call({
+          payload: 'for a webhook',
+          alert: { ...alert, ...change },
+        }) as [{ query: Query[] }, { topic: string }];
         expect(published.topic).to.equal("opinion/alerts/it's -1");
         await runs[dialect](stored.query);
       }
-      expect((call({ payload: { ...alert, event: 'recovered' } }) as unknown[])[0]).to.equal(null);
+      expect((call({ alert: { ...alert, event: 'recovered' } }) as unknown[])[0]).to.equal(null);
       const shown = (await answer(dialect, { ask: 'overview' })) as { alerts: unknown[] };
       expect(shown.alerts).to.have.length(1);
       expect(shown.alerts[0]).to.deep.include({

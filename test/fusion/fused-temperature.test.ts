@@ -45,7 +45,10 @@ describe('fusedTemperature', () => {
     const coefficients = Array.from({ length: TEMPERATURE_COEFFICIENTS }, (_, i) => Math.sin(i));
     const all = { ...modalities, audio: [0.3, 0.3, 0.1, 0.1, 0.1, 0.05, 0.05] };
     const fusedByAll = [0.1, 0.4, 0.2, 0.1, 0.05, 0.05, 0.1];
-    expect(fusedTemperature(coefficients, fusedByAll, all)).to.be.closeTo(11.903545996558014, 1e-12);
+    expect(fusedTemperature(coefficients, fusedByAll, all)).to.be.closeTo(
+      11.903545996558014,
+      1e-12,
+    );
   });
 });
 

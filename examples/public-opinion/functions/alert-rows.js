@@ -1,8 +1,9 @@
 // An alert → a row of the table alerts, one for each incident; and a message for MQTT. That an incident is
-// over is told by MQTT only: its row stays until somebody has looked at it.
-const { incident, event, time, topic, kind, severity, value, baseline, z, evidence } = msg.payload;
+// over is told by MQTT only: its row stays until somebody has looked at it. Whatever service the alert node
+// writes msg.payload for, msg.alert is the alert itself.
+const { incident, event, time, topic, kind, severity, value, baseline, z, evidence } = msg.alert;
 const level = String(topic).replace(/[+#/]/g, '-') || 'all';
-const published = { topic: `opinion/alerts/${level}`, payload: JSON.stringify(msg.payload) };
+const published = { topic: `opinion/alerts/${level}`, payload: JSON.stringify(msg.alert) };
 if (event === 'recovered') return [null, published];
 const query = [
   {
