@@ -159,7 +159,11 @@ describe('the editor', function () {
         count: 2,
         delay: 20,
       });
-      if (await isOpen()) return;
+      if (await isOpen()) {
+        // The buttons are there before the form is filled.
+        await visible(page, '#dialog-form .form-row');
+        return;
+      }
     }
     throw new Error(`the dialog of ${id} does not open`);
   }
@@ -384,6 +388,7 @@ describe('the editor', function () {
         await openDialog(page, node);
         expect(await untranslated(page)).to.deep.equal([]);
         if (name === 'alert') {
+          await visible(page, '#node-input-format');
           await page.select('#node-input-format', 'dingtalk');
           await visible(page, '#node-input-secret');
         }
