@@ -4,13 +4,12 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import type { Chunk } from '../../lib/opinion/batch-job';
 import { BatchJobs, type JobView, type JobsOptions } from '../../lib/opinion/batch-jobs';
 import { expectFailure, scratchFolder, until } from '../media/fixtures';
+import { heldMemory } from './held-memory';
 import { resultOf } from './rows';
 
 type Row = Record<string, string>;
@@ -367,22 +366,14 @@ describe('BatchJobs', () => {
     out.end();
     await once(out, 'finish');
 
-    // What is held, not what has been held: garbage is collected first.
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const used = () => {
-      collect();
-      const { heapUsed, external } = process.memoryUsage();
-      return heapUsed + external;
-    };
     let most = 0;
     let changes = 0;
-    const before = used();
+    const before = heldMemory();
     const { jobs } = await start(folder(), {
       chunkRows: 200,
       inFlight: 4,
       onChange: () => {
-        if (changes++ % 20 === 0) most = Math.max(most, used() - before);
+        if (changes++ % 20 === 0) most = Math.max(most, heldMemory() - before);
       },
     });
     const { job } = await jobs.start({ source: { file: path } });
