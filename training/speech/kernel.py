@@ -10,9 +10,7 @@ at random (Nyström; Williams and Seeger 2001). A run lives where one of `train.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import time
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -23,11 +21,16 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from training.speech.corpora import CLASSES, LABELS, Utterance, class_mask, read_corpora
+from training.speech.corpora import LABELS, Utterance, class_mask, read_corpora
 from training.speech.data import Sounds, load_sounds_of
 from training.speech.evaluate import network_logits, summary
-from training.speech.prepare import ROOT
-from training.speech.train import row_weights, run_path, split
+from training.speech.train import (
+    held_out,
+    row_weights,
+    run_path,
+    split,
+    training_parser,
+)
 
 #: Deviations beyond this many spreads are cut.
 MOST = 3.0
@@ -162,24 +165,12 @@ def load_reader(run: Path) -> KernelReader:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--fold", type=int, nargs="+", default=[], metavar="K")
-    parser.add_argument("--dev", type=int, default=0)
-    parser.add_argument("--without", nargs="+", choices=list(CLASSES), default=[])
-    default = Path(os.environ.get("EMOTION_DATA", "data"))
-    parser.add_argument("--data", type=Path, default=default)
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "speech")
-    arguments = parser.parse_args()
+    arguments = training_parser(__doc__).parse_args()
     torch.set_num_threads(1)
     recipe = read_kernel_recipe(arguments.recipe)
     utterances = read_corpora(arguments.data)
     sounds = load_sounds_of(arguments.runs, ("clean", *recipe.copies))
-    jobs = [(fold, "") for fold in arguments.fold]
-    jobs += [(0, corpus) for corpus in arguments.without]
-    for fold, without in jobs:
+    for fold, without in held_out(arguments):
         training, development, _ = split(utterances, fold, arguments.dev, without)
         run = run_path(arguments.runs, recipe, fold, arguments.dev, without)
         run.mkdir(parents=True, exist_ok=True)

@@ -235,20 +235,32 @@ def train(
     return final.eval()
 
 
-def main() -> None:
-    """Command line."""
+def training_parser(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that every member's training takes."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--fold", type=int, nargs="+", default=[], metavar="K")
     parser.add_argument("--dev", type=int, default=0)
     parser.add_argument("--without", nargs="+", choices=list(CLASSES), default=[])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     default = Path(os.environ.get("EMOTION_DATA", "data"))
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "speech")
+    return parser
+
+
+def held_out(arguments: argparse.Namespace) -> list[tuple[int, str]]:
+    """Fold and corpus that each run leaves out: a fold, or 0 with a corpus."""
+    folds = [(fold, "") for fold in arguments.fold]
+    return folds + [(0, corpus) for corpus in arguments.without]
+
+
+def main() -> None:
+    """Command line."""
+    parser = training_parser(__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     pairs = (pair.split("=", 1) for pair in arguments.set)
     recipe = read_recipe(
@@ -257,9 +269,7 @@ def main() -> None:
     utterances = read_corpora(arguments.data)
     sounds = load_sounds_of(arguments.runs, ("clean", *recipe.copies))
     names, _ = statistics_names()
-    jobs = [(fold, "") for fold in arguments.fold]
-    jobs += [(0, corpus) for corpus in arguments.without]
-    for fold, without in jobs:
+    for fold, without in held_out(arguments):
         training, development, test = split(utterances, fold, arguments.dev, without)
         found = []
         for seed in arguments.seeds:
