@@ -17,6 +17,11 @@ export type Emit = (value: unknown, last: boolean) => Promise<void>;
 /** What `process` gives back when it has sent its answers itself. */
 export const EMITTED = Symbol('emitted');
 
+/** What `process` gives back for several outputs: a value for each, which leaves in a message of its own. */
+export class Outputs {
+  constructor(readonly values: readonly [unknown, ...unknown[]]) {}
+}
+
 /** What a node does with one message. */
 export interface InputOptions {
   readonly node: FlowNode;
@@ -25,8 +30,8 @@ export interface InputOptions {
   readonly queue?: GateOptions;
   readonly catalogue: Catalogue;
   /**
-   * The work: the value of the property in, the value to write to it out; or, for a sequence,
-   * {@link EMITTED} after each value has been given to `emit`. The signal is aborted when the message
+   * The work: the value of the property in, the value to write to it out; {@link Outputs} for a node with
+   * several; or, for a sequence, {@link EMITTED} after each value has been given to `emit`. The signal is aborted when the message
    * has failed in the meantime (reset, close, a later message).
    */
   readonly process: (
@@ -35,7 +40,7 @@ export interface InputOptions {
     signal: AbortSignal,
     emit: Emit,
   ) => Promise<unknown>;
-  /** Copies a message, for nodes that emit sequences. */
+  /** Copies a message, for nodes that emit sequences or have several outputs. */
   readonly copy?: (message: FlowMessage) => FlowMessage;
   /** What else `msg.reset` empties. */
   readonly reset?: () => void;
@@ -126,6 +131,20 @@ export function acceptInput(options: InputOptions): StatusLine {
     };
   };
 
+  /** The message with the first value, then copies with the others; what was read is not copied. */
+  const writeEach = async (
+    message: FlowMessage,
+    [first, ...others]: Outputs['values'],
+  ): Promise<FlowMessage[]> => {
+    await property.write(message, null);
+    const copies = others.map(() => options.copy?.(message) ?? { ...message });
+    const messages = [message, ...copies];
+    for (const [index, value] of [first, ...others].entries()) {
+      await property.write(messages[index]!, value);
+    }
+    return messages;
+  };
+
   const work = async (message: FlowMessage, send: Send): Promise<void> => {
     const { turn, leave } = order.join(sequenceId(message));
     try {
@@ -139,6 +158,12 @@ export function acceptInput(options: InputOptions): StatusLine {
       if (action && options.actionOutput !== undefined) {
         const nowhere = Array<null>(options.actionOutput).fill(null);
         send([...nowhere, { ...message, payload: result }]);
+        return;
+      }
+      if (result instanceof Outputs) {
+        const messages = await writeEach(message, result.values);
+        succeed(result.values[0]);
+        send(messages);
         return;
       }
       await property.write(message, result);

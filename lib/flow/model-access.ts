@@ -8,7 +8,7 @@ import type { PrepareOptions } from '../text/prepare';
 import type { Marked } from '../video/annotate';
 import type { FaceEngine } from '../video/open-faces';
 import type { Picture } from '../video/picture';
-import type { FacePool, FacePreparation, ReadOptions } from '../workers/face-pool';
+import type { FacePool, FacePreparation, ReadOptions, SplitFilm } from '../workers/face-pool';
 import type { FaceInput } from '../workers/face-protocol';
 import type { AudioPool, AudioPreparation } from '../workers/audio-pool';
 import type { SpeechMethod } from '../workers/audio-worker';
@@ -144,6 +144,19 @@ export class ModelAccess {
   ): Promise<VideoSample> {
     return this.#use(requested, (opened, model) =>
       this.#faces(opened, model, engine).read(input, source, options),
+    );
+  }
+
+  /** The same, and the sound of a film. */
+  splitFilm(
+    requested: unknown,
+    engine: FaceEngine,
+    input: FaceInput,
+    source: Source,
+    options: ReadOptions,
+  ): Promise<SplitFilm> {
+    return this.#use(requested, (opened, model) =>
+      this.#faces(opened, model, engine).split(input, source, options),
     );
   }
 
@@ -430,6 +443,7 @@ export function modelAccessOf(
   | 'infer'
   | 'prepareTexts'
   | 'prepareFaces'
+  | 'splitFilm'
   | 'drawFaces'
   | 'prepareSound'
   | 'list'
@@ -444,6 +458,7 @@ const NOT_CONFIGURED: ReturnType<typeof modelAccessOf> = {
   infer: () => Promise.reject(notConfigured()),
   prepareTexts: () => Promise.reject(notConfigured()),
   prepareFaces: () => Promise.reject(notConfigured()),
+  splitFilm: () => Promise.reject(notConfigured()),
   drawFaces: () => Promise.reject(notConfigured()),
   prepareSound: () => Promise.reject(notConfigured()),
   list: () => Promise.reject(notConfigured()),

@@ -41,6 +41,17 @@ export interface FrameOptions {
   readonly stallMs?: number;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** The sound of the film as well, from the same run of FFmpeg. */
+  readonly sound?: SoundTrack | undefined;
+}
+
+/** Where the sound of a film goes while its pictures are read. */
+export interface SoundTrack {
+  /** An existing file, which gets little-endian float32 samples, mono; it stays empty for a silent film. */
+  readonly file: string;
+  readonly sampleRateHz: number;
+  /** Most seconds of sound that are written. */
+  readonly seconds: number;
 }
 
 /** How a stored picture becomes the frames that come out. */
@@ -98,7 +109,8 @@ async function beginning(input: MediaInput): Promise<Uint8Array> {
 
 /**
  * The pictures of an image, clip or stream, one by one, upright and at a constant rate. A slow reader
- * slows FFmpeg down; memory holds a few frames whatever the length.
+ * slows FFmpeg down; memory holds a few frames whatever the length. Where only the sound cannot be decoded,
+ * the pictures come without it.
  *
  * @returns what {@link probe} found out about the input
  * @throws {EmotionError} `media.no-stream` for sound without pictures; `input.too-large` before
@@ -143,10 +155,12 @@ export async function* decodeFrames(
   const open = await openInput(input, { stallMs, maxPixels: options.maxPixels });
   try {
     const command = commandFor(open);
-    command.inputOptions('-noautorotate', '-an');
+    const sound = info.audio && options.sound;
+    command.inputOptions('-noautorotate', ...(sound ? ['-y'] : ['-an']));
     if (options.start) command.inputOptions('-ss', String(options.start));
     const maxFrames = isStill ? 1 : options.maxFrames;
     command.outputOptions(
+      ...(sound ? soundOutput(sound) : []),
       '-map',
       '0:v:0',
       '-an',
@@ -202,16 +216,22 @@ export async function* decodeFrames(
         }
       }
     } catch (error) {
-      if (index > 0 && error instanceof EmotionError && error.code === 'media.unreadable') {
-        return info;
-      }
-      throw error;
+      if (!(error instanceof EmotionError) || error.code !== 'media.unreadable') throw error;
+      if (index > 0) return info;
+      if (sound === undefined) throw error;
     } finally {
       await process.stop();
     }
   } finally {
     await open.release();
   }
+  return yield* decodeFrames(input, { ...options, sound: undefined });
+}
+
+/** FFmpeg's arguments for an output beside the pictures. */
+function soundOutput({ file, sampleRateHz, seconds }: SoundTrack): string[] {
+  const samples = ['-ac', '1', '-ar', String(sampleRateHz), '-f', 'f32le'];
+  return ['-map', '0:a:0', '-vn', '-sn', '-dn', '-t', String(seconds), ...samples, `file:${file}`];
 }
 
 /** Cuts a stream of raw rgb24 pictures into frames. */

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmotionError } from '../emotion/error';
 import type { VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
 import { SessionClient, type SessionEnd } from '../engine/session-client';
+import { Float32Aligner } from '../media/decode';
 import { nameOf } from '../media/input';
 import { temporaryFile } from '../media/temporary';
 import type { Manifest } from '../models/manifest';
@@ -29,9 +31,19 @@ export interface FacePoolOptions {
   readonly file?: string;
 }
 
-export interface ReadOptions extends FaceOptions {
+export interface ReadOptions extends Omit<FaceOptions, 'sound'> {
   readonly signal?: AbortSignal;
 }
+
+/** What a film was taken apart into. */
+export interface SplitFilm {
+  readonly faces: VideoSample;
+  /** `[samples]` at {@link SOUND_RATE_HZ}, mono; none where the film has no sound. */
+  readonly sound: Float32Array;
+}
+
+/** Samples a second of the sound of a film. */
+export const SOUND_RATE_HZ = 16_000;
 
 /** The front end of one model, as long as somebody holds it. */
 export interface FacePreparation {
@@ -44,6 +56,12 @@ export interface FacePreparation {
    *   signal's reason when it is aborted
    */
   read(input: FaceInput, source: Source, options: ReadOptions): Promise<VideoSample>;
+  /**
+   * The same, and the sound of a film from the same reading of it. Other inputs have no sound.
+   *
+   * @throws {EmotionError} as `read`
+   */
+  split(input: FaceInput, source: Source, options: ReadOptions): Promise<SplitFilm>;
   /**
    * A picture with faces drawn on it, as a JPEG file.
    *
@@ -94,15 +112,31 @@ export class FacePool {
     shared.users += 1;
     const { worker } = shared;
     let isOpen = true;
+    const read = async (
+      input: FaceInput,
+      source: Source,
+      { signal, ...options }: FaceOptions & ReadOptions,
+    ): Promise<VideoSample> => {
+      if (!isOpen) throw closedError();
+      return withoutLargeBuffers(input, (ready) =>
+        worker.run<VideoSample>(
+          { task: 'read', key: json, manifest: json, input: ready, options, source },
+          signal,
+        ),
+      );
+    };
     return {
-      read: async (input, source, { signal, ...options }) => {
-        if (!isOpen) throw closedError();
-        return withoutLargeBuffers(input, (ready) =>
-          worker.run<VideoSample>(
-            { task: 'read', key: json, manifest: json, input: ready, options, source },
-            signal,
-          ),
-        );
+      read,
+      split: async (input, source, options) => {
+        const file = await temporaryFile(new Uint8Array(0));
+        try {
+          const { maxSeconds: seconds } = options;
+          const sound = { file: file.path, sampleRateHz: SOUND_RATE_HZ, seconds };
+          const faces = await read(input, source, { ...options, sound });
+          return { faces, sound: new Float32Aligner().push(await readFile(file.path)) };
+        } finally {
+          await file.remove();
+        }
       },
       draw: async (picture, faces, signal) => {
         if (!isOpen) throw closedError();

@@ -112,10 +112,10 @@ async function readFilm(
   media: Parameters<typeof decodeFrames>[0],
   reader: FaceReader,
   record: FaceRecord,
-  { fps, maxSeconds }: FaceOptions,
+  { fps, maxSeconds, sound }: FaceOptions,
   signal: AbortSignal,
 ): Promise<Source> {
-  const frames = decodeFrames(media, { fps, signal });
+  const frames = decodeFrames(media, { fps, signal, ...(sound && { sound }) });
   try {
     for (;;) {
       const next = await frames.next();

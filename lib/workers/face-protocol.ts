@@ -1,5 +1,6 @@
 import type { VideoSample } from '../emotion/sample';
 import type { Source } from '../emotion/source';
+import type { SoundTrack } from '../media/frames';
 import type { MediaInput } from '../media/input';
 import type { Marked } from '../video/annotate';
 import type { FaceEngine } from '../video/open-faces';
@@ -35,6 +36,8 @@ export interface FaceOptions extends PrepareVideoOptions {
   readonly minSize: number;
   /** A longer film is refused. */
   readonly maxSeconds: number;
+  /** Where the sound of a film goes. */
+  readonly sound?: SoundTrack;
 }
 
 export interface ReadTask {

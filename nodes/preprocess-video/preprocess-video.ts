@@ -3,7 +3,7 @@ import type { VideoSample } from '../../lib/emotion/sample';
 import { describeFaces } from '../../lib/flow/describe';
 import type { GateOptions } from '../../lib/flow/gate';
 import { propertyHost, sharedCatalogue } from '../../lib/flow/host';
-import { acceptInput } from '../../lib/flow/input';
+import { acceptInput, Outputs } from '../../lib/flow/input';
 import { modelAccessOf } from '../../lib/flow/model-access';
 import { watchModel } from '../../lib/flow/model-status';
 import { readPictures } from '../../lib/flow/picture-input';
@@ -16,7 +16,7 @@ import {
 } from '../../lib/flow/settings';
 import { STREAM_SCHEMES, type MediaAccess } from '../../lib/media/access';
 import { FACE_ENGINES } from '../../lib/video/open-faces';
-import type { FaceOptions } from '../../lib/workers/face-protocol';
+import { SOUND_RATE_HZ, type ReadOptions } from '../../lib/workers/face-pool';
 
 interface PreprocessVideoDefinition extends NodeDef {
   version?: number;
@@ -30,6 +30,7 @@ interface PreprocessVideoDefinition extends NodeDef {
   fps?: number | string;
   maxSeconds?: number | string;
   picture?: boolean;
+  sound?: boolean;
   folders?: string;
   addresses?: boolean;
   queuePolicy?: string;
@@ -39,7 +40,10 @@ interface PreprocessVideoDefinition extends NodeDef {
 /** Messages of one node that are with the process at a time: one is decoded while another is read. */
 const CONCURRENCY = 2;
 
-/** Registers the node type `emotion-preprocess-video`: picture, film or stream in, Sample out. */
+/**
+ * Registers the node type `emotion-preprocess-video`: picture, film or stream in, Sample out; on request the
+ * sound of a film at a second output, as `emotion-preprocess-audio` reads it.
+ */
 export default function register(RED: NodeAPI): void {
   const catalogue = sharedCatalogue((key, options) => RED._(key, options));
 
@@ -61,13 +65,22 @@ export default function register(RED: NodeAPI): void {
       ),
       catalogue,
       queue: queueOptions(definition, RED.settings),
+      copy: (message) => RED.util.cloneMessage(message),
       describe: (result) => describeFaces(result as VideoSample, catalogue),
       process: async (value, message, signal) => {
         const { input, source } = await readPictures(value, message, names, this.id);
         const reading = { ...options, signal };
-        const sample = await access.prepareFaces(message.model, engine, input, source, reading);
+        const wanted = [message.model, engine, input, source, reading] as const;
+        // Pictures of a camera, and pixels, come without sound.
+        const film =
+          definition.sound === true && input.kind === 'media'
+            ? await access.splitFilm(...wanted)
+            : undefined;
+        const sample = film?.faces ?? (await access.prepareFaces(...wanted));
         if (engine === 'auto' && sample.features?.engine === 'tensorflow') warnOfTensorFlow();
-        return sample;
+        if (film === undefined) return sample;
+        const sound = { samples: film.sound, sampleRate: SOUND_RATE_HZ, channels: 1 };
+        return new Outputs([sample, sound]);
       },
       close: () => {
         stopWatching();
@@ -94,7 +107,7 @@ function allowedNames({ folders, addresses }: PreprocessVideoDefinition): MediaA
   return { folders: linesSetting(folders), schemes: addresses === true ? STREAM_SCHEMES : [] };
 }
 
-function faceOptions(definition: PreprocessVideoDefinition): FaceOptions {
+function faceOptions(definition: PreprocessVideoDefinition): ReadOptions {
   return {
     faces: choiceSetting(definition.faces, ['largest', 'all']),
     maxFaces: Math.round(

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
-import { acceptInput, type InputOptions } from '../../lib/flow/input';
+import { acceptInput, Outputs, type InputOptions } from '../../lib/flow/input';
 import type { Done, FlowMessage, FlowNode } from '../../lib/flow/message';
 import { Property, type PropertyHost, type PropertyReference } from '../../lib/flow/property';
 
@@ -212,6 +212,30 @@ describe('acceptInput', () => {
     await node.close();
     expect(node.errors).to.have.length(1);
     expect(String(node.errors[0])).to.contain('20 ms');
+  });
+
+  it('sends a value to each output, in messages of their own without what was read', async () => {
+    let copied: unknown;
+    const node = start(() => Promise.resolve(new Outputs(['faces', 'sound'])), {
+      describe: (result) => ({ fill: 'green', shape: 'dot', text: String(result) }),
+      copy: (message) => {
+        copied = message.payload;
+        return structuredClone(message);
+      },
+    });
+    const about = { file: 'clip.mp4' };
+    const { sent, dones, finished } = node.deliver({ _msgid: '1', payload: 'large', about });
+    await finished;
+    expect(sent).to.deep.equal([
+      [
+        { _msgid: '1', payload: 'faces', about },
+        { _msgid: '1', payload: 'sound', about },
+      ],
+    ]);
+    const [[first, second]] = sent as unknown as [[FlowMessage, FlowMessage]];
+    expect(first.about).to.equal(about);
+    expect(second.about).not.to.equal(about);
+    expect([copied, dones, node.statuses]).to.deep.equal([null, [undefined], ['faces']]);
   });
 
   it('keeps the order within a sequence and lets other messages pass', async () => {

@@ -52,6 +52,7 @@ class Services implements ModelServices {
       return {
         draw: () => Promise.resolve(new Uint8Array(0)),
         read: () => Promise.reject(new EmotionError('media.empty', 'no picture')),
+        split: () => Promise.reject(new EmotionError('media.empty', 'no film')),
         close: () => {
           this.closed += 1;
           return Promise.resolve();

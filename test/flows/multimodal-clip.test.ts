@@ -87,6 +87,21 @@ describe('the flow that makes one answer of a clip', function () {
     expect(Object.keys(answer.weights)).to.deep.equal(['text', 'video']);
   });
 
+  it('uses the sound of a clip that has no pictures', async () => {
+    const answer = await fused({ clip: sentence });
+    expect(answer.missing).to.deep.equal(['video']);
+    expect(answer.modalities.video).to.include({ label: null, reason: 'media.no-stream' });
+    expect(answer.modalities.audio!.label).to.be.a('string');
+    const whole = await fused({ clip: talking });
+    expect(whole.modalities.audio!.segments).to.have.length(
+      answer.modalities.audio!.segments!.length,
+    );
+  });
+
+  it('does not listen to what was sent as pictures', async () => {
+    expect(Object.keys((await fused({ video: talking })).modalities)).to.deep.equal(['video']);
+  });
+
   it('answers many at a time, each with its own', async () => {
     const texts = ['I am so happy', 'so sad', 'so angry'];
     const answers = await Promise.all(texts.map((text) => fused({ text, video: surprised })));

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { expect } from 'chai';
 import { EmotionError } from '../../lib/emotion/error';
@@ -33,6 +34,14 @@ async function failure(promise: Promise<unknown>): Promise<EmotionError> {
       return error as EmotionError;
     },
   );
+}
+
+/** A program that notes each file that FFmpeg reads, and lets FFmpeg read it. */
+async function countingFfmpeg(folder: string, notes: string): Promise<string> {
+  const program = join(folder, 'counting-ffmpeg');
+  const script = `#!/bin/sh\ncase " $* " in *" -i "*) echo "$*" >> '${notes}' ;; esac\nexec ffmpeg "$@"\n`;
+  await writeFile(program, script, { mode: 0o755 });
+  return program;
 }
 
 const ids = ({ segments }: VideoSample) => segments.map(({ face }) => face);
@@ -106,6 +115,41 @@ describe('FacePool', function () {
 
     const short = await failure(front.read(input, {}, { ...OPTIONS, maxSeconds: 1 }));
     expect(short.code).to.equal('input.too-large');
+  });
+
+  it('splits a film into faces and sound by one run of FFmpeg', async () => {
+    const seen = join(folder, 'runs');
+    const silent = await film(folder, 15, () => portrait(), { name: 'silent.mp4' });
+    const tone = ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=44100:duration=1.5'];
+    await ffmpeg(folder, '-i', silent, ...tone, '-c:v', 'copy', '-shortest', 'tone.mkv');
+    await ffmpeg(folder, ...tone, 'tone.wav');
+    const whole = await readFile(join(folder, 'tone.mkv'));
+
+    const program = await countingFfmpeg(folder, seen);
+    const counted = new FacePool();
+    const split = counted.open(faceManifest(), 'onnxruntime');
+    const before = process.env.FFMPEG_PATH;
+    // The process that looks for faces takes it over when it starts.
+    process.env.FFMPEG_PATH = program;
+    try {
+      const { faces, sound } = await split.split(bytes(whole), {}, OPTIONS);
+      expect((await readFile(seen, 'utf8')).trim().split('\n')).to.have.length(1);
+      expect(faces.features).to.deep.include({ frames: 15, framesWithFace: 15 });
+      expect(sound.length / 16_000).to.be.closeTo(1.5, 0.05);
+      expect(Math.max(...sound)).to.be.closeTo(1 / 8, 0.02);
+      expect(faces).to.deep.equal(await split.read(bytes(whole), {}, OPTIONS));
+    } finally {
+      if (before === undefined) delete process.env.FFMPEG_PATH;
+      else process.env.FFMPEG_PATH = before;
+      await split.close();
+    }
+
+    const mute = await front.split(bytes(await readFile(silent)), {}, OPTIONS);
+    expect([mute.sound.length, mute.faces.features!.frames]).to.deep.equal([0, 15]);
+    const still = await front.split(bytes(encodePng(picture)), {}, OPTIONS);
+    expect([still.sound.length, ids(still.faces)]).to.deep.equal([0, [1]]);
+    const onlySound = bytes(await readFile(join(folder, 'tone.wav')));
+    expect((await failure(front.split(onlySound, {}, OPTIONS))).code).to.equal('media.no-stream');
   });
 
   it('takes pictures one by one as a film, with their own times', async () => {
