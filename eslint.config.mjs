@@ -23,7 +23,7 @@ export default tseslint.config(
         ...Object.fromEntries(
           ['Buffer', 'RED', 'clearInterval', 'clearTimeout', 'console', 'context', 'env', 'flow']
             .concat(['global', 'msg', 'node', 'setInterval', 'setTimeout', 'util', 'URL'])
-            .concat(['Database', 'SCHEMA', 'WORDS', 'crypto', 'fs', 'os', 'path', 'pg'])
+            .concat(['Database', 'SCHEMA', 'WORDS', 'crypto', 'fs', 'os', 'path', 'pg', 'timers'])
             .map((name) => [name, 'readonly']),
         ),
       },

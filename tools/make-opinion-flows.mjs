@@ -138,8 +138,8 @@ const EMBEDDED = {
   embedsBroker: true,
   folder: 'sqlite',
   driver: 'SQLite',
-  finalize: 'globalThis.database?.close();\n',
-  libs: ['libsql:Database', 'fs', 'os', 'path'],
+  finalize: 'globalThis.release?.();\n',
+  libs: ['libsql:Database', 'fs', 'os', 'path', 'timers'],
   words: (newest) => `SELECT class, value ->> 'text' AS word, count(*) AS posts
     FROM (${newest}) AS newest, json_each(newest.words) GROUP BY class, word
     ORDER BY posts DESC, word LIMIT 800`,
