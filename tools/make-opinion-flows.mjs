@@ -437,29 +437,33 @@ const inferSettings = (ref) => ({
   queueLimit: 5000,
 });
 
+const bufferSettings = {
+  version: 1,
+  property: 'posts',
+  propertyType: 'msg',
+  batchWait: 0.05,
+  timeout: 120,
+  firstDelay: 1,
+  longestDelay: 60,
+  giveUpAfter: 0,
+  maxItemKilobytes: 2000,
+  qos: '1',
+};
+
 /** Batches → topics → model → rows; what fails is tried again and then answered by the fallback. */
 function pipeline({ node, ref }) {
   const buffer = {
-    version: 1,
+    ...bufferSettings,
     name: 'inbox',
-    property: 'posts',
-    propertyType: 'msg',
     batchItems: 128,
-    batchWait: 0.05,
     inFlight: 8,
-    timeout: 120,
-    firstDelay: 1,
-    longestDelay: 60,
-    giveUpAfter: 0,
     folder: 'public-opinion',
     maxItems: 500000,
     maxMegabytes: 1000,
-    maxItemKilobytes: 2000,
     // The broker hears of a packet when it is on disk.
     mqtt: true,
     broker: ref('c2'),
     topic: 'opinion/+/post',
-    qos: '1',
   };
   node('21', 'emotion-buffer', [150, 460], buffer, ['24'], ['23']);
   const packets = func('packets', reader('packets.js'), { outputs: 2, libs: [lib('crypto')] });
@@ -560,6 +564,8 @@ function database(flow, sql, driver) {
     '40',
     '43',
     '45',
+    '46',
+    '47',
     '50',
     '53',
     '72',
@@ -745,10 +751,27 @@ function alerts(flow) {
   });
   node('45', 'function', [150, 1180], order, ['40']);
   node('40', 'emotion-alert', [300, 1180], settings, ['41'], []);
-  const sql = func('alert → SQL', read('functions/alert-rows.js'), { outputs: 2 });
-  node('41', 'function', [450, 1180], sql, ['42'], ['44']);
-  node('42', 'link call', [600, 1160], databaseCall(flow), ['43']);
-  node('43', 'function', [740, 1160], func('stored?', read('functions/alert-stored.js')), ['54']);
+  const sort = func('alerts', read('functions/alert.js'), { outputs: 2 });
+  node('41', 'function', [440, 1180], sort, ['46'], ['44']);
+  const outbox = {
+    ...bufferSettings,
+    name: 'alerts to store',
+    batchItems: 32,
+    // One after the other, in their order.
+    inFlight: 1,
+    folder: 'public-opinion-alerts',
+    maxItems: 100000,
+    maxMegabytes: 100,
+    mqtt: false,
+    broker: '',
+    topic: '',
+  };
+  node('46', 'emotion-buffer', [590, 1160], outbox, ['47'], []);
+  const sql = func('alerts → SQL', read('functions/alert-rows.js'));
+  node('47', 'function', [740, 1160], sql, ['42']);
+  node('42', 'link call', [890, 1160], databaseCall(flow), ['43']);
+  const stored = func('stored?', read('functions/alert-stored.js'), { outputs: 2 });
+  node('43', 'function', [1030, 1160], stored, ['54'], ['46']);
   node('44', 'mqtt out', [630, 1220], publisher(ref, 'opinion/alerts/<topic>'));
 }
 
@@ -840,7 +863,7 @@ function groups({ group, nodes, ref }) {
   ];
   group('g4', 'The dashboard  ·  仪表板', pages, '#d5a6bd');
   const files = ['74', '7f', '75', '76', '77', '78', '79', '7a', '7b', '7c', '7d'];
-  group('g6', 'Alerts  ·  预警', ['45', '40', '41', '42', '43', '44'], '#f9cb9c');
+  group('g6', 'Alerts  ·  预警', ['45', '40', '41', '46', '47', '42', '43', '44'], '#f9cb9c');
   const briefing = ['90', '91', '92', '93', '94', '95'];
   group('g7', 'Briefings  ·  简报', briefing, '#a2c4c9');
   group('g5', 'Files of texts  ·  批量分析', files, '#b4a7d6');

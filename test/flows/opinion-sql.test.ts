@@ -213,17 +213,24 @@ describe('the SQL of the public-opinion flows', function () {
       z: 6.5,
       evidence: [{ id: 'post 1', text: "'quoted'" }],
     };
+    const escalated = { ...alert, event: 'escalated', severity: 'critical' };
     for (const dialect of ['sqlite', 'postgresql'] as const) {
-      const { call } = functionNode(dialect, 'alert → SQL');
-      for (const change of [{}, { event: 'escalated', severity: 'critical' }]) {
-        const [stored, published] = call({
-          payload: 'for a webhook',
-          alert: { ...alert, ...change },
-        }) as [{ query: Query[] }, { topic: string }];
-        expect(published.topic).to.equal("opinion/alerts/it's -1");
-        await runs[dialect](stored.query);
-      }
-      expect((call({ alert: { ...alert, event: 'recovered' } }) as unknown[])[0]).to.equal(null);
+      const keep = async (...posts: object[]) => {
+        const message = { posts } as { query?: Query[] };
+        functionNode(dialect, 'alerts → SQL').call(message);
+        await runs[dialect](message.query!);
+      };
+      const sort = (one: object) =>
+        functionNode(dialect, 'alerts').call({ payload: 'for a webhook', alert: one }) as [
+          { posts: unknown[] } | null,
+          { topic: string },
+        ];
+      const [kept, published] = sort(alert);
+      expect(kept).to.deep.equal({ posts: [alert] });
+      expect(published.topic).to.equal("opinion/alerts/it's -1");
+      expect(sort({ ...alert, event: 'recovered' })[0]).to.equal(null);
+      await keep(alert);
+      await keep(escalated, alert);
       const shown = (await answer(dialect, { ask: 'overview' })) as { alerts: unknown[] };
       expect(shown.alerts).to.have.length(1);
       expect(shown.alerts[0]).to.deep.include({
@@ -234,6 +241,8 @@ describe('the SQL of the public-opinion flows', function () {
         acknowledged: 0,
       });
       await answer(dialect, { ask: 'acknowledge', id: 'transit 1' });
+      // The outbox sent them again: it had not heard that they were stored.
+      await keep(alert, escalated);
       const seen = (await answer(dialect, { ask: 'overview' })) as { alerts: unknown[] };
       expect(seen.alerts[0]).to.include({ acknowledged: 1 });
     }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -115,6 +115,20 @@ class Instance {
     });
   }
 
+  /** The alert node of the flow finds something. */
+  async alarm(alert: object): Promise<void> {
+    const headers = { 'content-type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(alert) };
+    const { status } = await fetch(`${this.nodeRed!.url}/alarm`, request);
+    expect(status).to.equal(200);
+    const folder = join(this.userDir, 'emotion-buffers', 'public-opinion-alerts');
+    await until(async () => {
+      const files = await readdir(folder);
+      const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+      return texts.join('').includes(ALERT.incident);
+    }, 'the alert on disk');
+  }
+
   async kill(): Promise<void> {
     const { process: child } = this.nodeRed!;
     const exit = once(child, 'exit');
@@ -224,6 +238,31 @@ describe('posts of one MQTT topic', function () {
   });
 });
 
+const ALERT = {
+  id: 'alert 1',
+  incident: 'incident 1',
+  event: 'raised',
+  time: 1_760_000_000_000,
+  topic: 'metro',
+  kind: 'negative-share',
+  severity: 'warning',
+  value: 0.75,
+  baseline: 0.25,
+  z: 6.5,
+  evidence: [{ id: 'p1', text: 'sad' }],
+};
+
+/** An alert as the alert node sends it, on demand. */
+function alarm(after: string): object[] {
+  const at = { z: 'alarm', x: 100, y: 100 };
+  return [
+    { id: 'alarm', type: 'tab', label: 'alarm' },
+    { ...at, id: 'alarm-in', type: 'http in', url: '/alarm', method: 'post', wires: [['alarm-made']] },
+    { ...at, id: 'alarm-made', type: 'function', outputs: 2, func: 'return [{ alert: msg.payload }, msg];', wires: [[after], ['alarm-out']] },
+    { ...at, id: 'alarm-out', type: 'http response', statusCode: '200', wires: [] },
+  ]; // prettier-ignore
+}
+
 /** The example flow as it is imported, and the one with the route that says that Node-RED is ready. */
 async function example(file: string): Promise<Record<string, unknown>[]> {
   const read = async (name: string) =>
@@ -231,7 +270,10 @@ async function example(file: string): Promise<Record<string, unknown>[]> {
       string,
       unknown
     >[];
-  return [...(await read('02-text-http-api.json')), ...(await read(file))];
+  const flows = await read(file);
+  const { id } = flows.find(({ type, name }) => type === 'function' && name === 'alerts')!;
+  const more = alarm(String(id)) as Record<string, unknown>[];
+  return [...(await read('02-text-http-api.json')), ...flows, ...more];
 }
 
 /** The database of a public-opinion flow, which can be away. */
@@ -286,7 +328,7 @@ async function withSQLite(broker: Mosquitto, userDir: string): Promise<Stage> {
   return { instance: new Instance('sqlite', userDir, flows), store };
 }
 
-describe('posts from MQTT to the database of a public-opinion flow', function () {
+describe('posts and alerts on their way to the database of a public-opinion flow', function () {
   this.timeout(180_000 + 10_000 * SECONDS);
   let broker: Mosquitto;
   let client: MqttClient;
@@ -330,6 +372,7 @@ describe('posts from MQTT to the database of a public-opinion flow', function ()
       const part = SECONDS / 6;
       await seconds(part);
       await store.down();
+      await instance.alarm(ALERT);
       await seconds(part / 2);
       await instance.kill();
       await instance.start();
@@ -362,6 +405,11 @@ describe('posts from MQTT to the database of a public-opinion flow', function ()
       expect(Number((await store.rows(judged))[0]!['n'])).to.equal(0);
       const counted = "SELECT sum(posts) AS n FROM counts WHERE topic = '' AND span = 60000";
       expect(Number((await store.rows(counted))[0]!['n'])).to.equal(posts.ids.length + 1);
+      const alerts = 'SELECT id, severity, acknowledged FROM alerts';
+      await until(async () => (await store.rows(alerts)).length > 0, 'the alert');
+      expect(await store.rows(alerts)).to.deep.equal([
+        { id: ALERT.incident, severity: 'warning', acknowledged: 0 },
+      ]);
       if (LONG) {
         console.log(`      ${posts.ids.length} posts sent, ${there.length} rows, each id once`);
       }

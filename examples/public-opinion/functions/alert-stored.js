@@ -1,6 +1,5 @@
-// The pages look again.
-if (msg.error) {
-  node.error(msg.error.message, { code: msg.error.code });
-  return null;
-}
-return { changed: 1 };
+// The alerts are in the database: the pages look again, and the outbox forgets them. Or they are not: the
+// outbox sends them again.
+const { buffer, error } = msg;
+if (error) node.error(error.message, { code: error.code });
+return [error ? null : { changed: 1 }, { buffer, acknowledge: !error }];
