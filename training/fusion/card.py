@@ -45,14 +45,19 @@ def score_tables(result: dict[str, Any]) -> dict[str, str]:
     )
     several = {name: row for name, row in subsets.items() if "+" in name}
     ece = markdown_table(
-        ["modalities", *CALIBRATED],
+        ["modalities", CALIBRATED[0], "by chance", *CALIBRATED[1:]],
         [
-            [name, *(cell(row, column, "ece") for column in CALIBRATED)]
+            [
+                name,
+                cell(row, CALIBRATED[0], "ece"),
+                " to ".join(number(value) for value in result["chance"][name]),
+                *(cell(row, column, "ece") for column in CALIBRATED[1:]),
+            ]
             for name, row in several.items()
         ],
     )
     single = ", ".join(
-        f"{name} {number(row['attention']['ece'])}"
+        f"{name} {number(row['attention']['ece'])} (chance to {number(result['chance'][name][1])})"
         for name, row in subsets.items()
         if name not in several
     )

@@ -39,7 +39,7 @@ from training.fusion.train import (
     write_manifest,
 )
 from training.text.frontend import ROOT
-from training.text.metrics import report
+from training.text.metrics import calibration_noise, report
 
 
 def logistic_baseline(
@@ -128,6 +128,23 @@ def measure(
     return found
 
 
+def chance(
+    test: Events, draws: int, out: Path, kept: Kept
+) -> dict[str, tuple[float, float]]:
+    """Calibration error, mean and 95th percentile, that the network would show of each subset if its
+    scores were perfectly calibrated. The draws share their utterances."""
+    found: dict[str, tuple[float, float]] = kept.read("chance") or {}
+    for subset in SUBSETS:
+        name = subset_name(subset)
+        if name in found:
+            continue
+        settings = {"method": "attention", "model": str(out)}
+        leading = fused(test.of(subset), settings).max(1)
+        found[name] = calibration_noise(leading, repeats=draws)
+        kept.write("chance", found)
+    return found
+
+
 def add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     """How much is measured."""
     parser.add_argument("--draws", type=int, default=4, help="of the test events")
@@ -164,6 +181,7 @@ def run(arguments: argparse.Namespace) -> None:
         "majority": report(majority, test.joint),
         "temperatures": settled.pools,
         "subsets": measured,
+        "chance": chance(test, arguments.draws, arguments.out, kept),
     }
     (arguments.tables / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     best = measured["text + audio + video"]["attention"]

@@ -72,15 +72,17 @@ def report(probabilities: np.ndarray, gold: np.ndarray) -> dict[str, float]:
 
 
 def calibration_noise(
-    confidence: np.ndarray, draws: int = 1000, seed: int = 0
+    confidence: np.ndarray, draws: int = 1000, seed: int = 0, repeats: int = 1
 ) -> tuple[float, float]:
     """Mean and 95th percentile of the calibration error that a perfectly calibrated model with these
     confidences `[rows]` would show on a set of this size: right answers drawn with the very
-    probability that it states."""
+    probability that it states. Where the set is the same cases `repeats` times over, one after the
+    other, what makes a case hard is the same each time."""
     random = np.random.default_rng(seed)
+    cases = len(confidence) // repeats
     found = [
         expected_calibration_error(
-            confidence, random.random(len(confidence)) < confidence
+            confidence, np.tile(random.random(cases), repeats) < confidence
         )
         for _ in range(draws)
     ]
