@@ -1,6 +1,6 @@
-import { murmurHash3 } from '../resilience/murmur-hash3';
-import { foldText, wordUnitTable } from './fold';
+import { foldText } from './fold';
 import type { Duplicate } from './post';
+import { Shingler } from './shingles';
 import { clamp } from './statistics';
 
 /** What the posts of a group count: each one, the first only, or together 1 + ln(number). */
@@ -23,8 +23,6 @@ export const NEAR_DUPLICATE_DEFAULTS: NearDuplicateOptions = {
   weight: 'all',
 };
 
-/** Length of the shingles of scripts without blanks; those of others are two words. */
-const CHARACTERS = 3;
 /** How much of a text is looked at: enough to tell that two long texts are the same. */
 const MOST_UNITS = 20_000;
 /** Shingles of a text that are kept: the smallest by hash, a fair sample of all. */
@@ -39,10 +37,13 @@ const MOST_CANDIDATES = 50;
 interface Group {
   readonly id: string;
   readonly sketch: Uint32Array;
+  /** A hash for each band of the signature. */
   readonly bands: readonly number[];
   count: number;
   /** Data time of its latest post. */
   last: number;
+  /** The number of the post that it was last compared with. */
+  compared: number;
 }
 
 /** What {@link NearDuplicates.add} needs of a post. */
@@ -98,7 +99,11 @@ export class NearDuplicates {
   readonly #rows: number;
   /** By id of the group, the one that was silent longest first. */
   readonly #groups = new Map<string, Group>();
-  readonly #byBand = new Map<number, string[]>();
+  /** For each band the groups by their hash in it, in the order in which they began. */
+  readonly #byBand: readonly Map<number, Group[]>[];
+  readonly #shingler = new Shingler();
+  /** Posts that were compared with groups. */
+  #comparisons = 0;
   /** Posts that were seen, by id: a post that comes again is no repost of itself. */
   readonly #seen = new Map<string, Judged>();
   #newest = -Infinity;
@@ -110,6 +115,7 @@ export class NearDuplicates {
     const all = { ...NEAR_DUPLICATE_DEFAULTS, ...options };
     this.#options = { ...all, threshold: clamp(all.threshold, 0.3, 1) };
     this.#rows = rowsFor(this.#options.threshold);
+    this.#byBand = Array.from({ length: Math.floor(MINIMA / this.#rows) }, () => new Map());
     if (isState(state)) this.#restore(state);
   }
 
@@ -160,8 +166,7 @@ export class NearDuplicates {
     if (this.#groups.has(id)) return first(id);
     this.#newest = Math.max(this.#newest, time);
     this.#forget();
-    const shingles = shinglesOf(text);
-    const sketch = sketchOf(shingles);
+    const sketch = this.#shingler.hashes(bareText(text), SKETCH);
     const bands = this.#bandsOf(sketch);
     const found = this.#closest(sketch, bands);
     const judged = found ? this.#join(found, time) : this.#begin(id, sketch, bands, time);
@@ -190,30 +195,29 @@ export class NearDuplicates {
 
   #begin(id: string, sketch: Uint32Array, bands: readonly number[], time: number): Judged {
     // What says nothing of its own is like nothing else.
-    if (sketch.length > 0) this.#insert({ id, sketch, bands, count: 1, last: time });
+    if (sketch.length > 0) this.#insert({ id, sketch, bands, count: 1, last: time, compared: 0 });
     return first(id);
   }
 
   #insert(group: Group): void {
     this.#groups.set(group.id, group);
-    for (const band of group.bands) {
-      const list = this.#byBand.get(band);
-      if (list) list.push(group.id);
-      else this.#byBand.set(band, [group.id]);
-    }
+    group.bands.forEach((hash, band) => {
+      const list = this.#byBand[band]!.get(hash);
+      if (list) list.push(group);
+      else this.#byBand[band]!.set(hash, [group]);
+    });
     if (this.#groups.size > this.#options.maxGroups)
       this.#drop(this.#groups.values().next().value!);
   }
 
   #drop(group: Group): void {
     this.#groups.delete(group.id);
-    for (const band of group.bands) {
-      const list = this.#byBand.get(band);
-      if (list === undefined) continue;
-      const rest = list.filter((id) => id !== group.id);
-      if (rest.length > 0) this.#byBand.set(band, rest);
-      else this.#byBand.delete(band);
-    }
+    group.bands.forEach((hash, band) => {
+      const list = this.#byBand[band]!.get(hash);
+      if (list === undefined) return;
+      if (list.length > 1) list.splice(list.indexOf(group), 1);
+      else this.#byBand[band]!.delete(hash);
+    });
   }
 
   #forget(): void {
@@ -235,13 +239,16 @@ export class NearDuplicates {
     bands: readonly number[],
   ): { group: Group; similarity: number } | undefined {
     let best: { group: Group; similarity: number } | undefined;
-    const compared = new Set<string>();
-    for (const band of bands) {
-      for (const id of this.#byBand.get(band) ?? []) {
-        if (compared.has(id)) continue;
-        if (compared.size >= MOST_CANDIDATES) return best;
-        compared.add(id);
-        const group = this.#groups.get(id)!;
+    this.#comparisons += 1;
+    let candidates = 0;
+    for (let band = 0; band < bands.length; band += 1) {
+      const groups = this.#byBand[band]!.get(bands[band]!);
+      if (groups === undefined) continue;
+      for (const group of groups) {
+        if (group.compared === this.#comparisons) continue;
+        if (candidates >= MOST_CANDIDATES) return best;
+        candidates += 1;
+        group.compared = this.#comparisons;
         const similarity = jaccard(sketch, group.sketch);
         if (similarity < this.#options.threshold) continue;
         if (best === undefined || similarity > best.similarity) best = { group, similarity };
@@ -261,8 +268,8 @@ export class NearDuplicates {
         hash = Math.imul(hash ^ signature[row]!, 0x9e3779b1);
         hash ^= hash >>> 15;
       }
-      // The number of the band keeps equal hashes of different bands apart.
-      bands.push((hash >>> 0) + (from / this.#rows) * 2 ** 32);
+      // A small integer is found faster as the key of a map than a larger number.
+      bands.push(hash | 0);
     }
     return bands;
   }
@@ -277,7 +284,10 @@ export class NearDuplicates {
       const bytes = Buffer.from(sketch, 'base64');
       const values = new Uint32Array(bytes.length >> 2);
       for (let at = 0; at < values.length; at += 1) values[at] = bytes.readUInt32LE(4 * at);
-      this.#insert({ id, sketch: values, bands: this.#bandsOf(values), count, last });
+      const known = this.#groups.get(id);
+      if (known) this.#drop(known);
+      const bands = this.#bandsOf(values);
+      this.#insert({ id, sketch: values, bands, count, last, compared: 0 });
     }
   }
 }
@@ -320,6 +330,7 @@ function rowsFor(threshold: number): number {
 
 const LINK = /https?:\/\/[\w\-.~:/?#@!$&'*+,;=%]+/g;
 const MENTION = /@[\p{L}\p{N}_\-·.]{1,40}/gu;
+const REPOST_MARK = /\/\/\s*@[^:：\s]{0,40}\s*[:：]?/u;
 /** What an app puts before a repost. */
 const REPOST_WORDS = /^(?:转发微博|轉發微博|转发|轉發|轉|转|repost|rt)(?=$|[^\p{L}\p{N}])/u;
 const MARK = /[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu;
@@ -330,64 +341,17 @@ const MARK = /[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu;
  * links, marks and case.
  */
 export function bareText(text: string): string {
-  const folded = foldText(text.slice(0, MOST_UNITS)).replace(LINK, ' ');
-  const parts = folded.split(/\/\/\s*@[^:：\s]{0,40}\s*[:：]?/u).map(bare);
+  const folded = foldText(text.slice(0, MOST_UNITS));
+  if (!folded.includes('//')) return bare(folded);
+  const parts = folded.replace(LINK, ' ').split(REPOST_MARK).map(bare);
   // A chain says what its longest part says: the reposted text, or a comment of some length.
   return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), '');
 }
 
 function bare(part: string): string {
-  const words = part.replace(MENTION, ' ').trim().replace(REPOST_WORDS, ' ');
+  const own = part.includes('@') ? part.replace(MENTION, ' ') : part;
+  const words = own.trim().replace(REPOST_WORDS, ' ');
   return words.replace(MARK, ' ').trim();
-}
-
-/** Hashes of the shingles of a text: of characters where words have no blanks, of words elsewhere. */
-function shinglesOf(text: string): Set<number> {
-  const words = wordUnitTable();
-  const hashes = new Set<number>();
-  const own = bareText(text);
-  const spaced = own.split(' ').flatMap((run) => pieces(run, words));
-  const buffer = Buffer.allocUnsafe(4096);
-  const add = (shingle: string) => {
-    const length = buffer.write(shingle.slice(0, 1000));
-    hashes.add(murmurHash3(buffer, 0, length) >>> 0);
-  };
-  // A word of an alphabet and a single character of another script are one unit each.
-  let before: string | undefined;
-  for (let at = 0; at < spaced.length; at += 1) {
-    const unit = spaced[at]!;
-    if (words[unit.charCodeAt(0)] === 1) {
-      if (before !== undefined) add(`${before} ${unit}`);
-      before = unit;
-    } else {
-      before = undefined;
-      if (at + CHARACTERS <= spaced.length) add(spaced.slice(at, at + CHARACTERS).join(''));
-    }
-  }
-  // A text that is shorter than a shingle is one itself.
-  if (hashes.size === 0 && spaced.length > 0) add(spaced.join(' '));
-  return hashes;
-}
-
-/** A run without blanks, cut into words of alphabets and single characters of other scripts. */
-function pieces(run: string, words: Uint8Array): string[] {
-  const found: string[] = [];
-  let word = '';
-  for (const character of run) {
-    if (words[character.charCodeAt(0)] === 1) word += character;
-    else {
-      if (word !== '') found.push(word);
-      word = '';
-      found.push(character);
-    }
-  }
-  if (word !== '') found.push(word);
-  return found;
-}
-
-/** The smallest hashes in rising order. */
-function sketchOf(hashes: ReadonlySet<number>): Uint32Array {
-  return Uint32Array.from(hashes).sort().slice(0, SKETCH);
 }
 
 /** Similarity of two sets by their smallest members (bottom-k; Broder 1997, section 4). */
@@ -411,16 +375,23 @@ function jaccard(one: Uint32Array, other: Uint32Array): number {
 const FACTORS = Uint32Array.from({ length: MINIMA }, (_, at) => (Math.imul(at + 1, 0x9e3779b1) | 1) >>> 0); // prettier-ignore
 const SHIFTS = Uint32Array.from({ length: MINIMA }, (_, at) => Math.imul(at + 7, 0x85ebca6b) >>> 0);
 
+const SIGN = 0x80000000 | 0;
+
 /** The minimum of each hash function over the members of a set. */
 function minima(members: Uint32Array): Uint32Array {
-  const least = new Uint32Array(MINIMA).fill(0xffffffff);
-  for (const member of members) {
-    for (let at = 0; at < MINIMA; at += 1) {
-      let hash = Math.imul(member ^ SHIFTS[at]!, FACTORS[at]!);
+  const least = new Uint32Array(MINIMA);
+  for (let at = 0; at < MINIMA; at += 1) {
+    const shift = SHIFTS[at]!;
+    const factor = FACTORS[at]!;
+    // With the sign bit flipped the order of signed numbers is that of unsigned ones.
+    let smallest = 0x7fffffff;
+    for (let member = 0; member < members.length; member += 1) {
+      let hash = Math.imul(members[member]! ^ shift, factor);
       hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-      hash = (hash ^ (hash >>> 13)) >>> 0;
-      if (hash < least[at]!) least[at] = hash;
+      hash = hash ^ (hash >>> 13) ^ SIGN;
+      if (hash < smallest) smallest = hash;
     }
+    least[at] = smallest ^ SIGN;
   }
   return least;
 }

@@ -69,6 +69,7 @@ export default function register(RED: NodeAPI): void {
         const grouped: Post[] = [];
         for (const post of posts) {
           grouped.push({ ...post, ...duplicates.add(post) });
+          if (!slice.over) continue;
           await slice.pause();
           signal.throwIfAborted();
         }

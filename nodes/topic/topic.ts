@@ -100,6 +100,7 @@ async function withTopics(
       step = steps.next();
     }
     told.push({ ...post, topics: step.value });
+    if (!slice.over) continue;
     await slice.pause();
     signal.throwIfAborted();
   }
