@@ -137,20 +137,25 @@ export function saliencyOf(
   return { width, height, values: numbers(map) };
 }
 
-function outputOf(manifest: Manifest, kind: OutputSpec['kind']): string | undefined {
-  return Object.keys(manifest.outputs).find((name) => manifest.outputs[name]!.kind === kind);
+function outputOf({ outputs }: Manifest, kind: OutputSpec['kind']): string | undefined {
+  for (const name of Object.keys(outputs)) if (outputs[name]!.kind === kind) return name;
+  return undefined;
 }
 
 /** Shares of the rows in the whole, sum 1; equal shares when nothing says how large a row is. */
 function rowWeights(segments: readonly SampleSegment[], modality: Sample['modality']): number[] {
   const sizes = segments.map(({ tokens, start, end }) =>
-    modality === 'text'
-      ? (tokens?.filter((token) => !isSpecialToken(token)).length ?? 0)
-      : (end ?? 0) - (start ?? 0),
+    modality === 'text' ? countWords(tokens ?? []) : (end ?? 0) - (start ?? 0),
   );
   const known = sizes.every((size) => size > 0);
   const total = known ? sizes.reduce((sum, size) => sum + size, 0) : segments.length;
   return sizes.map((size) => (known ? size : 1) / total);
+}
+
+function countWords(tokens: readonly string[]): number {
+  let count = 0;
+  for (const token of tokens) if (!isSpecialToken(token)) count += 1;
+  return count;
 }
 
 /** The flaws of the rows when those that have one are more than half of the whole. */
@@ -175,17 +180,17 @@ function weightedMean(rows: readonly Scores[], weights: readonly number[]): Scor
 
 /** What a segment is of, without what only the model needs. */
 function place(segment: SampleSegment): Partial<ResultSegment> {
+  const placed: { -readonly [Member in keyof ResultSegment]?: ResultSegment[Member] } = {};
   const { start, end, box, face, landmarks, flaws, text, model } = segment;
-  return {
-    ...(start !== undefined && { start }),
-    ...(end !== undefined && { end }),
-    ...(box !== undefined && { box }),
-    ...(face !== undefined && { face }),
-    ...(landmarks !== undefined && { landmarks }),
-    ...(flaws !== undefined && { flaws }),
-    ...(text !== undefined && { text }),
-    ...(model !== undefined && { model }),
-  };
+  if (start !== undefined) placed.start = start;
+  if (end !== undefined) placed.end = end;
+  if (box !== undefined) placed.box = box;
+  if (face !== undefined) placed.face = face;
+  if (landmarks !== undefined) placed.landmarks = landmarks;
+  if (flaws !== undefined) placed.flaws = flaws;
+  if (text !== undefined) placed.text = text;
+  if (model !== undefined) placed.model = model;
+  return placed;
 }
 
 function emptySegment(segment: SampleSegment): ResultSegment {
@@ -208,15 +213,16 @@ function tokenWeights(
   const weights = name === undefined ? undefined : row.outputs[name];
   if (weights === undefined || tokens === undefined) return undefined;
   const attention = numbers(weights);
-  const words = tokens
-    .slice(0, attention.length)
-    .map((text, index) => ({ text, weight: attention[index]! }))
-    .filter(({ text }) => !isSpecialToken(text));
-  const sum = words.reduce((total, { weight }) => total + weight, 0);
-  const shares = words.map(({ text, weight }) => ({
-    text,
-    weight: sum > 0 ? weight / sum : 1 / words.length,
-  }));
+  const shares: { text: string; weight: number }[] = [];
+  let sum = 0;
+  for (let at = 0; at < Math.min(tokens.length, attention.length); at += 1) {
+    const text = tokens[at]!;
+    if (isSpecialToken(text)) continue;
+    const weight = attention[at]!;
+    sum += weight;
+    shares.push({ text, weight });
+  }
+  for (const share of shares) share.weight = sum > 0 ? share.weight / sum : 1 / shares.length;
   if (topK === undefined || shares.length <= topK) return shares;
   const heaviest = new Set([...shares].sort((a, b) => b.weight - a.weight).slice(0, topK));
   return shares.filter((share) => heaviest.has(share));
@@ -276,10 +282,12 @@ const SPECIAL_TOKEN =
   /^(?:\[(?:CLS|SEP|PAD|MASK|BOS|EOS)\]|<\/?s>|<(?:pad|mask|cls|sep|bos|eos)>)$/i;
 
 function isSpecialToken(token: string): boolean {
-  return SPECIAL_TOKEN.test(token);
+  return (token.startsWith('[') || token.startsWith('<')) && SPECIAL_TOKEN.test(token);
 }
 
 function numbers({ type, data }: Tensor): number[] {
   if (type === 'float16') return Array.from(data as Uint16Array, halfToNumber);
-  return Array.from(data as ArrayLike<number | bigint>, Number);
+  const list: number[] = [];
+  for (let at = 0; at < data.length; at += 1) list.push(Number(data[at]));
+  return list;
 }

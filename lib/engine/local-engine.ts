@@ -44,6 +44,11 @@ interface Call {
   readonly reject: (reason: unknown) => void;
 }
 
+interface GivenUpTogether {
+  readonly calls: Set<Call>;
+  readonly abort: () => void;
+}
+
 /** A row on its way through the session process, for one call or, where equal rows meet, several. */
 interface Job {
   readonly row: PreparedRow;
@@ -111,6 +116,8 @@ export class LocalEngine implements Engine {
   readonly #events = new EventEmitter();
   readonly #budget = new TurnBudget(ROWS_PER_TURN);
   readonly #sessionFile: string | undefined;
+  /** Inputs that must have the same shape in all rows of a batch. */
+  readonly #unpadded: readonly string[];
 
   #state: EngineState = 'stopped';
   #error: EmotionError | undefined;
@@ -140,6 +147,8 @@ export class LocalEngine implements Engine {
   #pumpScheduled = false;
 
   readonly #calls = new Set<Call>();
+  /** Calls by the signal that gives them up. */
+  readonly #callsOf = new Map<AbortSignal, GivenUpTogether>();
   /** Calls of which some row was not sent, by policy key. */
   readonly #waitingCalls = new Map<string, Set<Call>>();
   /** Jobs that were not sent, in the order of their calls. */
@@ -164,6 +173,8 @@ export class LocalEngine implements Engine {
     this.#options = { ...LOCAL_ENGINE_DEFAULTS, ...options };
     this.#graph = graphFile(model, this.#options.precision);
     this.#sessionFile = sessionFile;
+    const inputs = Object.entries(model.manifest.inputs);
+    this.#unpadded = inputs.flatMap(([name, { padding }]) => (padding === null ? [name] : []));
     this.#runtime = this.#options.backend === 'onnxruntime-web' ? 'onnxruntime-web' : 'onnxruntime';
     const byModality = model.manifest.modality === 'text' ? TEXT_CACHE_ENTRIES : 0;
     this.#cache = new RowCache(this.#options.cacheEntries ?? byModality);
@@ -308,7 +319,7 @@ export class LocalEngine implements Engine {
     const forget = (): boolean => {
       if (!this.#calls.delete(call)) return false;
       this.#stopsWaiting(call);
-      signal?.removeEventListener('abort', abort);
+      if (signal !== undefined) this.#unlisten(signal, call);
       return true;
     };
     const call: Call = {
@@ -326,13 +337,34 @@ export class LocalEngine implements Engine {
         settle.reject(reason);
       },
     };
-    const abort = (): void => call.reject(signal?.reason);
-    signal?.addEventListener('abort', abort, { once: true });
+    if (signal !== undefined) this.#listen(signal, call);
 
     this.#calls.add(call);
     const waiting = this.#waitingCalls.get(policyKey) ?? new Set();
     this.#waitingCalls.set(policyKey, waiting.add(call));
     return call;
+  }
+
+  /** One listener for all calls of a signal, which would look through all that it has for each more. */
+  #listen(signal: AbortSignal, call: Call): void {
+    const known = this.#callsOf.get(signal);
+    if (known !== undefined) {
+      known.calls.add(call);
+      return;
+    }
+    const calls = new Set([call]);
+    const abort = (): void => {
+      for (const each of [...calls]) each.reject(signal.reason);
+    };
+    this.#callsOf.set(signal, { calls, abort });
+    signal.addEventListener('abort', abort, { once: true });
+  }
+
+  #unlisten(signal: AbortSignal, call: Call): void {
+    const together = this.#callsOf.get(signal);
+    if (!together?.calls.delete(call) || together.calls.size > 0) return;
+    this.#callsOf.delete(signal);
+    signal.removeEventListener('abort', together.abort);
   }
 
   /** Makes room for a call, or throws `queue.full`. */
@@ -379,7 +411,7 @@ export class LocalEngine implements Engine {
         const job: Job = {
           row,
           key,
-          length: Object.values(row.tensors).reduce((sum, { data }) => sum + data.length, 0),
+          length: elementsOf(row),
           shapeGroup: this.#shapeGroup(row),
           since: performance.now(),
           wanted: [{ call, index }],
@@ -394,10 +426,7 @@ export class LocalEngine implements Engine {
   }
 
   #shapeGroup({ tensors }: PreparedRow): string {
-    return Object.entries(this.model.manifest.inputs)
-      .filter(([, { padding }]) => padding === null)
-      .map(([name]) => tensors[name]!.dims.join('x'))
-      .join(';');
+    return this.#unpadded.map((name) => tensors[name]!.dims.join('x')).join(';');
   }
 
   #sent(call: Call): void {
@@ -751,6 +780,12 @@ export class LocalEngine implements Engine {
     const model = this.model.manifest.id;
     return new EmotionError('engine.closed', `Model "${model}" was closed`, { model });
   }
+}
+
+function elementsOf({ tensors }: PreparedRow): number {
+  let count = 0;
+  for (const name of Object.keys(tensors)) count += tensors[name]!.data.length;
+  return count;
 }
 
 /** 0 for the first attempt, then doubling. */

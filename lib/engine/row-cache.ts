@@ -39,8 +39,22 @@ export class RowCache {
   }
 }
 
-/** A digest of a row's input tensors: names, shapes and bytes. */
+/** Bytes of a row that are its key themselves; a digest takes longer to make. */
+const LONGEST_KEY = 4096;
+
+/** What tells a row's input tensors apart: names, shapes and bytes, or a digest of these. */
 export function rowKey({ tensors }: PreparedRow): string {
+  let key = '';
+  for (const name of Object.keys(tensors)) {
+    const { dims, data } = tensors[name]!;
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (key.length + bytes.length > LONGEST_KEY) return digest(tensors);
+    key += `${name}:${dims.join(',')};${bytes.toString('latin1')}`;
+  }
+  return key;
+}
+
+function digest(tensors: PreparedRow['tensors']): string {
   const hash = createHash('sha256');
   for (const [name, { dims, data }] of Object.entries(tensors)) {
     hash.update(`${name}:${dims.join(',')};`);

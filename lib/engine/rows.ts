@@ -134,7 +134,9 @@ export function prepareRow(
       lengths[axis] = length;
       return Math.min(length, dim);
     });
-    tensors[name] = { dims: own, data: rowData(data, dims, row, own, spec.type) };
+    const isWhole = dims[0] === 1 && data.length === size(own);
+    const rowsData = isWhole ? data : rowData(data, dims, row, own, spec.type);
+    tensors[name] = { dims: own, data: rowsData };
   }
   return { tensors, lengths };
 }
@@ -208,15 +210,34 @@ export function splitRow(
         ? Math.min(dim, lengths[declared] ?? dim)
         : dim;
     });
-    const data = allocate(tensor.type, size(own));
-    const stride = size(full);
-    copyBlock(tensor.data.subarray(index * stride, (index + 1) * stride), full, data, own);
-    row[name] = { type: tensor.type, dims: [1, ...own], data };
+    row[name] = {
+      type: tensor.type,
+      dims: [1, ...own],
+      data: copyOfRow(tensor, index, full, own),
+    };
   }
   return row;
 }
 
+function copyOfRow(
+  { type, data }: Tensor,
+  index: number,
+  full: readonly number[],
+  own: readonly number[],
+): TensorData {
+  const from = index * size(full);
+  // Cut at its end only, a row is one run of memory.
+  if (full.every((dim, axis) => axis === 0 || dim === own[axis])) {
+    return data.slice(from, from + size(own));
+  }
+  const cut = allocate(type, size(own));
+  copyBlock(data.subarray(from, from + size(full)), full, cut, own);
+  return cut;
+}
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function size(dims: readonly number[]): number {
-  return dims.reduce((product, dim) => product * dim, 1);
+  let product = 1;
+  for (const dim of dims) product *= dim;
+  return product;
 }

@@ -23,26 +23,45 @@ export async function inferAll(
   const giveUp = () => givenUp.abort(options.signal.reason);
   options.signal.addEventListener('abort', giveUp, { once: true });
   try {
-    return await Promise.all(
-      samples.map((sample, index) => {
-        const queue = index === 0 ? options : { ...options, ...WITH_THE_FIRST };
-        return access.infer(sample.model, async (engine, { manifest }) => {
-          const output = await engine.infer(sample, { ...queue, signal: givenUp.signal });
-          const result = interpret(sample, output, manifest, interpretation);
-          const drawing = drawingOf(picture, sample, output, result, manifest);
-          if (drawing === undefined) return result;
-          const { picture: on, faces } = drawing;
-          const annotated = await access.drawFaces(sample.model, on, faces, givenUp.signal);
-          return { ...result, annotated };
-        });
-      }),
+    const queue = { ...options, signal: givenUp.signal };
+    const behind = { ...queue, ...WITH_THE_FIRST };
+    const results = await Promise.all(
+      runsOfOneModel(samples).map(({ model, from, to }) =>
+        access.infer(model, (engine, { manifest }) =>
+          Promise.all(
+            samples.slice(from, to).map(async (sample, at) => {
+              const output = await engine.infer(sample, from + at === 0 ? queue : behind);
+              const result = interpret(sample, output, manifest, interpretation);
+              const drawing = drawingOf(picture, sample, output, result, manifest);
+              if (drawing === undefined) return result;
+              const { picture: on, faces } = drawing;
+              const annotated = await access.drawFaces(model, on, faces, givenUp.signal);
+              return { ...result, annotated };
+            }),
+          ),
+        ),
+      ),
     );
+    return results.flat();
   } catch (error) {
     givenUp.abort(error);
     throw error;
   } finally {
     options.signal.removeEventListener('abort', giveUp);
   }
+}
+
+/** Neighbours that the same model prepared: what is asked of a model is asked once for all of them. */
+function runsOfOneModel(
+  samples: readonly Sample[],
+): { readonly model: string; readonly from: number; to: number }[] {
+  const runs: { readonly model: string; readonly from: number; to: number }[] = [];
+  samples.forEach(({ model }, at) => {
+    const last = runs.at(-1);
+    if (last?.model === model) last.to = at + 1;
+    else runs.push({ model, from: at, to: at + 1 });
+  });
+  return runs;
 }
 
 const WITH_THE_FIRST = { policy: 'queue', queueLimit: Infinity } as const;

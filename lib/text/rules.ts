@@ -83,14 +83,18 @@ export function applyRules(
   if (top === undefined) return { scores, rules: [] };
   const total = noNudges();
   const rules: RuleName[] = [];
-  for (const [rule, nudge] of Object.entries(RULES) as [RuleName, Rule][]) {
+  if (sentences.every(({ cues }) => cues.length === 0)) return { scores, rules };
+  for (const rule of RULE_NAMES) {
     const weight = weights[rule] ?? 0;
     if (weight === 0) continue;
-    const nudges = noNudges();
+    let nudges: Nudges | undefined;
     for (const sentence of sentences) {
       const cues = sentence.cues.filter((cue) => cue.rule === rule);
-      if (cues.length > 0) nudge(nudges, cues, { sentence, sentences, scores, top });
+      if (cues.length === 0) continue;
+      nudges ??= noNudges();
+      RULES[rule](nudges, cues, { sentence, sentences, scores, top });
     }
+    if (nudges === undefined) continue;
     const share = weight / Math.max(1, sentences.length);
     let changed = false;
     for (const label of EMOTIONS) {
@@ -227,6 +231,8 @@ const RULES: Readonly<Record<RuleName, Rule>> = {
     }
   },
 };
+
+const RULE_NAMES = Object.keys(RULES) as RuleName[];
 
 interface EmotionWord {
   readonly label: Emotion;

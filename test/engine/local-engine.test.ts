@@ -381,6 +381,23 @@ describe('LocalEngine', function () {
       expect(engine.status.cached).to.equal(2);
     });
 
+    it('gives up all calls of a signal, with one listener on it, and no others', async () => {
+      const { engine, running } = await startBusy();
+      const pipelined = engine.infer(textSample('happy', slow));
+      await until(() => engine.status.waiting === 0);
+      const abort = new AbortController();
+      const given = ['sad', 'angry', 'afraid'].map((text) =>
+        rejection(engine.infer(textSample(text, slow), { signal: abort.signal })),
+      );
+      const other = engine.infer(textSample('wow', slow), { signal: new AbortController().signal });
+      expect(getEventListeners(abort.signal, 'abort')).to.have.length(1);
+      const reason = new EmotionError('queue.reset', 'no longer wanted');
+      abort.abort(reason);
+      expect(await Promise.all(given)).to.deep.equal([reason, reason, reason]);
+      expect((await other).rows).to.have.length(1);
+      await Promise.all([running, pipelined]);
+    });
+
     it('leaves no listener on a signal', async () => {
       const engine = start(tiny);
       const { signal } = new AbortController();
