@@ -200,10 +200,16 @@ async function opinion(variant) {
       dburl: '',
       usetls: false,
     };
-    node('10', 'aedes broker', [160, 100], broker, [], []);
+    node('10', 'aedes broker', [160, 100], broker, ['11'], ['11']);
+    // The start and the end of this node hold what it does.
+    const hold = func('hold until stored', read('functions/held.js'), {
+      initialize: read('functions/from-broker.js'),
+      finalize: 'globalThis.end?.();\n',
+    });
+    node('11', 'function', [360, 100], hold, ['21']);
   }
-  inputs(flow);
-  pipeline(flow);
+  inputs(flow, variant);
+  pipeline(flow, variant);
 
   const sql = (file) => read(`${variant.folder}/${file}`);
   const driver = func(variant.driver, sql('run.js'), {
@@ -211,7 +217,7 @@ async function opinion(variant) {
     finalize: variant.finalize,
     libs: variant.libs.map((name) => lib(...name.split(':').reverse())),
   });
-  database(flow, sql, driver);
+  database(flow, sql, driver, variant);
   const words = variant.words('${newest}');
   questions(flow, pages, `const WORDS = (newest) => \`${words}\`;\n`);
   for (const name of pages) {
@@ -323,7 +329,7 @@ function dashboard({ config, ref, node }, pages) {
 /** A function that makes posts of something. */
 const reader = (file) => `${read('functions/post.js')}\n${read(`functions/${file}`)}`;
 
-function inputs({ node }) {
+function inputs({ node }, { embedsBroker }) {
   node(
     '12',
     'http in',
@@ -404,12 +410,12 @@ function inputs({ node }) {
     name: 'came by HTTP?',
     property: 'res',
     propertyType: 'msg',
-    rules: [{ t: 'nnull' }],
+    rules: [{ t: 'nnull' }, ...(embedsBroker ? [{ t: 'else' }] : [])],
     checkall: 'true',
     repair: false,
-    outputs: 1,
+    outputs: embedsBroker ? 2 : 1,
   };
-  node('23', 'switch', [320, 540], byHttp, ['22']);
+  node('23', 'switch', [320, 540], byHttp, ['22'], ...(embedsBroker ? [['11']] : []));
 }
 
 const preprocessSettings = (ref) => ({
@@ -451,7 +457,7 @@ const bufferSettings = {
 };
 
 /** Batches → topics → model → rows; what fails is tried again and then answered by the fallback. */
-function pipeline({ node, ref }) {
+function pipeline({ node, ref }, { embedsBroker }) {
   const buffer = {
     ...bufferSettings,
     name: 'inbox',
@@ -460,8 +466,8 @@ function pipeline({ node, ref }) {
     folder: 'public-opinion',
     maxItems: 500000,
     maxMegabytes: 1000,
-    // The broker hears of a packet when it is on disk.
-    mqtt: true,
+    // A broker outside hears of a packet when it is on disk; the embedded one by the node hold until stored.
+    mqtt: !embedsBroker,
     broker: ref('c2'),
     topic: 'opinion/+/post',
   };
@@ -523,7 +529,7 @@ const databaseCall = ({ ref }) => ({
 });
 
 /** The database, for all who ask: one message with statements in, one with their rows out. */
-function database(flow, sql, driver) {
+function database(flow, sql, driver, { embedsBroker }) {
   const { node, ref } = flow;
   node('51', 'function', [150, 640], func('batch → SQL', sql('store.js')), ['52']);
   node('52', 'link call', [300, 640], databaseCall(flow), ['53']);
@@ -572,6 +578,7 @@ function database(flow, sql, driver) {
     '76',
     '92',
     '93',
+    ...(embedsBroker ? ['11'] : []),
   ].map(ref);
   node('58', 'catch', [1050, 580], { name: 'refused or failed', scope, uncaught: false }, ['27']);
   const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
@@ -840,7 +847,7 @@ function briefings({ node, ref }) {
 }
 
 function groups({ group, nodes, ref }) {
-  const inputs = ['10', '12', '13', '14', '15', '16', '20', '22'];
+  const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '22'];
   const there = inputs.filter((name) => nodes.some(({ id }) => id === ref(name)));
   group('g1', 'Posts come in  ·  帖子进入', there, '#a4c2f4');
   const model = ['21', '23', '24', '25', '26', '30', '31', '32', '33', '34', '35', '50'];

@@ -311,6 +311,7 @@ async function withSQLite(broker: Mosquitto, userDir: string): Promise<Stage> {
   const embedded = await freePort();
   const flows = (await example('10-public-opinion.json')).map((node) => {
     if (node.type === 'aedes broker') return { ...node, mqtt_port: String(embedded) };
+    if (node.name === 'inbox') return { ...node, mqtt: true };
     return node.type === 'mqtt-broker' ? { ...node, port: String(broker.port) } : node;
   });
   let file: SqliteFile.Database | undefined;
@@ -415,4 +416,70 @@ describe('posts and alerts on their way to the database of a public-opinion flow
       }
     });
   }
+});
+
+describe('posts that the broker inside flow 10 has acknowledged', function () {
+  this.timeout(180_000 + 10_000 * SECONDS);
+  const kills = LONG ? 10 : 1;
+
+  it(`are in the database exactly once after Node-RED was killed ${kills} times under load`, async () => {
+    const userDir = await mkdtemp(join(tmpdir(), 'emotion-reliability-'));
+    const port = await freePort();
+    const flows = (await example('10-public-opinion.json')).map((node) => {
+      if (node.type === 'aedes broker') return { ...node, mqtt_port: String(port) };
+      return node.type === 'mqtt-broker' ? { ...node, port: String(port) } : node;
+    });
+    const instance = new Instance('embedded', userDir, flows);
+    const acknowledged: string[] = [];
+    let sent = 0;
+    /** Publishes until the broker is gone; what is not acknowledged by then is not sent again. */
+    const load = async (client: MqttClient): Promise<void> => {
+      while (client.connected) {
+        for (let count = 0; count < 20; count += 1) {
+          const id = `k${(sent += 1)}`;
+          const post = JSON.stringify({ id, text: 'happy' });
+          client.publish('opinion/metro/post', post, { qos: sent % 10 ? 1 : 2 }, (error) => {
+            if (!error) acknowledged.push(id);
+          });
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      client.end(true);
+    };
+    try {
+      for (let kill = 0; kill < kills; kill += 1) {
+        await instance.start();
+        const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 });
+        client.on('error', () => undefined);
+        const before = acknowledged.length;
+        const loading = load(client);
+        await until(
+          () => acknowledged.length > before + 500 + 37 * kill,
+          'acknowledgements',
+          60_000,
+        );
+        await instance.kill();
+        await loading;
+      }
+      await instance.start();
+      const file = new SqliteFile(join(userDir, 'opinion.sqlite'));
+      const ids = () =>
+        file
+          .prepare('SELECT id FROM posts')
+          .all()
+          .map((row) => (row as Row).id);
+      await until(() => {
+        const there = new Set(ids());
+        return acknowledged.every((id) => there.has(id));
+      }, 'every post that was acknowledged', 60_000 + 10_000 * kills); // prettier-ignore
+      const there = ids();
+      expect(new Set(there).size).to.equal(there.length);
+      file.close();
+      if (LONG) {
+        console.log(`      ${sent} posts sent, ${acknowledged.length} acknowledged, ${there.length} rows`); // prettier-ignore
+      }
+    } finally {
+      await instance.stop();
+    }
+  });
 });
