@@ -162,6 +162,10 @@ const ENGLISH: Lexicon = {
 
 const LEXICONS: Readonly<Record<Locale, Lexicon>> = { zh: CHINESE, en: ENGLISH };
 
+const firstWords = ({ degreePhrases }: Lexicon): ReadonlySet<string> =>
+  new Set([...degreePhrases.keys()].map((pair) => pair.split('_', 1)[0]!));
+const FIRST_OF_DEGREES = { zh: firstWords(CHINESE), en: firstWords(ENGLISH) };
+
 /** Degree words that are also something else: counted only close to a word of emotion. */
 const AMBIGUOUS_DEGREES: Readonly<Record<Locale, ReadonlySet<string>>> = {
   zh: set('好 更 还 还是 够 老 怪 这么 那么 比较 最 一点 一些 真 爆 巨'),
@@ -322,13 +326,11 @@ function hasInnerNegation(word: string, language: Locale): boolean {
 export function findCues(words: readonly string[], language: Locale): RuleCue[] {
   const lexicon = LEXICONS[language];
   const cues: RuleCue[] = [];
-  const adversative = words.findIndex(
-    (_, at) => adversativeLength(words, at, lexicon, language) > 0,
-  );
   let question: RuleCue | undefined;
 
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
+    if (isPlain(word, language)) continue;
     if (word.startsWith('[')) {
       const meaning = meaningOfToken(word);
       if (meaning?.emotion) cues.push({ rule: 'emoji', cue: word, at, scope: [] });
@@ -367,7 +369,7 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
     }
     const concession =
       matchedPhrase(words, at, lexicon.concessivePhrases) || Number(lexicon.concessives.has(word));
-    if (concession > 0 && adversative < 0) {
+    if (concession > 0 && !holdsAdversative(words, lexicon, language)) {
       const scope = outsideConcession(words, at, concession);
       if (scope.length > 0) {
         cues.push({ rule: 'contrast', cue: joined(words, at, concession, language), at, scope });
@@ -434,6 +436,53 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
   }
   if (question) cues.push(question);
   return withNobody(cues, words, language);
+}
+
+/** Words that are remembered to be plain, or not. */
+const REMEMBERED_WORDS = 20_000;
+const PLAIN: Readonly<Record<Locale, Map<string, boolean>>> = { zh: new Map(), en: new Map() };
+
+/** Whether no cue can be or begin at a word, whatever stands around it: nearly all words are so. */
+function isPlain(word: string, language: Locale): boolean {
+  const known = PLAIN[language];
+  let plain = known.get(word);
+  if (plain === undefined) {
+    plain = !mayBeCue(word, language);
+    if (known.size >= REMEMBERED_WORDS) known.clear();
+    known.set(word, plain);
+  }
+  return plain;
+}
+
+function mayBeCue(word: string, language: Locale): boolean {
+  const lexicon = LEXICONS[language];
+  return (
+    word.startsWith('[') ||
+    PUNCTUATION.test(word) ||
+    hasInnerNegation(word, language) ||
+    FIRST_OF_DEGREES[language].has(word) ||
+    [
+      lexicon.irony,
+      lexicon.ironyPhrases,
+      lexicon.affirmative,
+      lexicon.affirmativePhrases,
+      lexicon.questions,
+      lexicon.adversatives,
+      lexicon.adversativePhrases,
+      lexicon.concessives,
+      lexicon.concessivePhrases,
+      lexicon.doubled,
+      lexicon.doubledPhrases,
+      lexicon.negators,
+      lexicon.negatingPhrases,
+      lexicon.degrees,
+      lexicon.trailingDegrees,
+    ].some((known) => known.has(word))
+  );
+}
+
+function holdsAdversative(words: readonly string[], lexicon: Lexicon, language: Locale): boolean {
+  return words.some((_, at) => adversativeLength(words, at, lexicon, language) > 0);
 }
 
 /**

@@ -148,7 +148,24 @@ function afterName(run: string): string {
   return latin.length <= 30 ? run.slice(latin.length) : run;
 }
 
+/** Longest part of which {@link shortenRepeats} looks for repetitions, in UTF-16 units: a syllable. */
+const LONGEST_PERIOD = 8;
+
+/** Whether anything can stand there four times in a row: far faster than the expressions that tell what. */
+function mayRepeat(text: string): boolean {
+  if (text.includes('[') || text.includes('@')) return true;
+  for (let period = 1; period <= LONGEST_PERIOD; period += 1) {
+    let equal = 0;
+    for (let at = period; at < text.length; at += 1) {
+      equal = text.charCodeAt(at) === text.charCodeAt(at - period) ? equal + 1 : 0;
+      if (equal === 3 * period) return true;
+    }
+  }
+  return false;
+}
+
 function shortenRepeats(text: string): string {
+  if (!mayRepeat(text)) return text;
   return text
     .replace(REPEATED_CHARACTER, '$1$1$1')
     .replace(REPEATED_DIGIT, (run) => (run.startsWith('2') ? '2333' : run.slice(0, 3)))

@@ -6,7 +6,7 @@ import type { Manifest, TextPreprocessing } from '../models/manifest';
 import { findCues } from './cues';
 import { detectLanguage } from './language';
 import { normaliseText, type NormalisedText } from './normalise';
-import { loadChineseCutter, segment, type ChineseCutter } from './segment';
+import { loadChineseCutter, rememberingCutter, segment, type ChineseCutter } from './segment';
 import { parts, sentences, type Span } from './sentences';
 import { Stemmer } from './stem';
 import { stopWordSet, type StopWords } from './stopwords';
@@ -33,7 +33,7 @@ type InputName = (typeof INPUTS)[number];
 
 interface Row {
   readonly span: Span;
-  readonly shown: NormalisedText;
+  readonly shown: RowText;
   readonly tokens: TokenisedRow;
 }
 
@@ -42,9 +42,8 @@ interface Row {
  * want to see of each sentence. Synchronous and heavy: nodes call it in a worker thread.
  */
 export class TextPreparer {
-  readonly #stemmer = new Stemmer();
   readonly #fallbackLanguage: Locale;
-  #stopWords: { of: StopWords; zh: ReadonlySet<string>; en: ReadonlySet<string> } | undefined;
+  #stems: { of: StopWords; zh: ContentStems; en: ContentStems } | undefined;
 
   private constructor(
     private readonly manifest: Manifest,
@@ -95,7 +94,7 @@ export class TextPreparer {
       manifest,
       preprocessing,
       tokenizer,
-      cutter ?? (await loadChineseCutter()),
+      rememberingCutter(cutter ?? (await loadChineseCutter())),
     );
   }
 
@@ -135,12 +134,9 @@ export class TextPreparer {
         reason: 'empty-text',
       };
     }
-    // A text of one sentence is normalised once.
-    const { case: letters, segmentation } = this.preprocessing;
+    // A text of one sentence is normalised and cut into words once.
     const whole =
-      rows.length === 1 && letters === 'lower' && segmentation === 'characters'
-        ? rows[0]!.shown
-        : undefined;
+      rows.length === 1 && this.preprocessing.case === 'lower' ? rows[0]!.shown : undefined;
     const read = end === undefined ? text : text.slice(0, end);
     return {
       ...base,
@@ -243,7 +239,7 @@ export class TextPreparer {
   }
 
   /** The text of a row as the tokenizer gets it: what `emotion-features text` writes. */
-  #rowText(text: string, fixed: Locale | undefined, fallbackLanguage: Locale): NormalisedText {
+  #rowText(text: string, fixed: Locale | undefined, fallbackLanguage: Locale): RowText {
     return rowText(text, this.preprocessing, this.cutter, { language: fixed, fallbackLanguage });
   }
 
@@ -292,26 +288,25 @@ export class TextPreparer {
     fixed: Locale | undefined,
     fallbackLanguage: Locale,
     stopWords: StopWords,
-    whole: NormalisedText | undefined,
+    whole: RowText | undefined,
   ): SentenceFeatures[] {
     const visibleLength = text.trim().length;
     const features: SentenceFeatures[] = [];
-    const stop = this.#stopWordsOf(stopWords);
+    const stems = this.#stemsOf(stopWords);
     const longest = this.preprocessing.maxTokens * UNITS_PER_TOKEN;
     for (const sentence of sentences(text)) {
       for (const span of parts(sentence, longest)) {
+        const known = span.text.length === visibleLength ? whole : undefined;
         const { text: clean, language } =
-          whole !== undefined && span.text.length === visibleLength
-            ? whole
-            : normaliseText(span.text, { language: fixed, fallbackLanguage });
+          known?.normalised ?? normaliseText(span.text, { language: fixed, fallbackLanguage });
         if (clean === '') continue;
-        const words = segment(clean, this.cutter);
+        const words = known?.words ?? segment(clean, this.cutter);
         const kept: string[] = [];
         const removed: string[] = [];
         for (const word of words) {
-          if (!HAS_LETTER.test(word)) continue;
-          if (stop[language].has(word)) removed.push(word);
-          else kept.push(this.#stemmer.stem(word, language));
+          const stem = stems[language].of(word);
+          if (stem === STOP_WORD) removed.push(word);
+          else if (stem !== MARK) kept.push(stem);
         }
         const cues = findCues(words, language);
         features.push({ ...span, language, words, stems: kept, removed, cues });
@@ -320,23 +315,52 @@ export class TextPreparer {
     return features;
   }
 
-  #stopWordsOf(stopWords: StopWords): Readonly<Record<Locale, ReadonlySet<string>>> {
-    const known = this.#stopWords;
+  #stemsOf(stopWords: StopWords): Readonly<Record<Locale, ContentStems>> {
+    const known = this.#stems;
     if (known && sameStopWords(known.of, stopWords)) return known;
-    this.#stopWords = {
+    this.#stems = {
       of: stopWords,
-      zh: stopWordSet(stopWords, 'zh'),
-      en: stopWordSet(stopWords, 'en'),
+      zh: new ContentStems('zh', stopWords),
+      en: new ContentStems('en', stopWords),
     };
-    return this.#stopWords;
+    return this.#stems;
   }
 }
 
 const HAS_LETTER = /[\p{L}\p{N}]/u;
+const STOP_WORD = Symbol('stop word');
+const MARK = Symbol('mark');
+const REMEMBERED_WORDS = 20_000;
+
+/** The stems of the words of one language that are no stop words, remembered: words come again. */
+class ContentStems {
+  readonly #stemmer = new Stemmer(0);
+  readonly #stopWords: ReadonlySet<string>;
+  readonly #known = new Map<string, string | symbol>();
+
+  constructor(
+    private readonly language: Locale,
+    stopWords: StopWords,
+  ) {
+    this.#stopWords = stopWordSet(stopWords, language);
+  }
+
+  /** A word's stem, or that it is a stop word, or that it has neither letter nor digit. */
+  of(word: string): string | typeof STOP_WORD | typeof MARK {
+    let stem = this.#known.get(word) as ReturnType<ContentStems['of']> | undefined;
+    if (stem !== undefined) return stem;
+    if (!HAS_LETTER.test(word)) stem = MARK;
+    else if (this.#stopWords.has(word)) stem = STOP_WORD;
+    else stem = this.#stemmer.stem(word, this.language);
+    if (this.#known.size >= REMEMBERED_WORDS) this.#known.clear();
+    this.#known.set(word, stem);
+    return stem;
+  }
+}
 
 interface EncodedSpan {
   readonly span: Span;
-  readonly shown: NormalisedText;
+  readonly shown: RowText;
   readonly encoding: Encoding;
 }
 
@@ -345,6 +369,13 @@ const VALUES: Readonly<Record<InputName, (id: number) => number>> = {
   attention_mask: () => 1,
   token_type_ids: () => 0,
 };
+
+/** A text as the tokenizer of a model gets it, and what it was made of. */
+export interface RowText extends NormalisedText {
+  readonly normalised: NormalisedText;
+  /** Where the model was trained on words. */
+  readonly words?: readonly string[];
+}
 
 /**
  * A text as the tokenizer of a model gets it: normalised and, where the model was trained on
@@ -355,13 +386,11 @@ export function rowText(
   { case: letters, segmentation }: Pick<TextPreprocessing, 'case' | 'segmentation'>,
   cutter: ChineseCutter | undefined,
   options: { language?: Locale | undefined; fallbackLanguage?: Locale | undefined } = {},
-): NormalisedText {
+): RowText {
   const normalised = normaliseText(text, { case: letters, ...options });
-  if (segmentation !== 'words' || cutter === undefined) return normalised;
-  return {
-    text: segment(normalised.text, cutter).join(' '),
-    language: normalised.language,
-  };
+  if (segmentation !== 'words' || cutter === undefined) return { ...normalised, normalised };
+  const words = segment(normalised.text, cutter);
+  return { text: words.join(' '), language: normalised.language, normalised, words };
 }
 
 function sameStopWords(one: StopWords, other: StopWords): boolean {

@@ -3,7 +3,7 @@ import { BRACKET_TOKEN } from './normalise';
 /** Cuts a run of Chinese into words; nothing is lost: the parts joined are the input. */
 export interface ChineseCutter {
   readonly name: 'jieba' | 'intl';
-  cut(run: string): string[];
+  cut(run: string): readonly string[];
 }
 
 /**
@@ -37,6 +37,28 @@ export async function loadChineseCutter(
   } catch {
     return intlCutter();
   }
+}
+
+/** Runs that are remembered, and how long they may be. */
+const REMEMBERED_RUNS = 5_000;
+const LONGEST_REMEMBERED = 100;
+
+/** The same cuts, remembered: a text is cut for the model and once more sentence by sentence. */
+export function rememberingCutter(cutter: ChineseCutter): ChineseCutter {
+  const known = new Map<string, readonly string[]>();
+  return {
+    name: cutter.name,
+    cut: (run) => {
+      if (run.length > LONGEST_REMEMBERED) return cutter.cut(run);
+      let words = known.get(run);
+      if (words === undefined) {
+        words = cutter.cut(run);
+        if (known.size >= REMEMBERED_RUNS) known.clear();
+        known.set(run, words);
+      }
+      return words;
+    },
+  };
 }
 
 const LETTER = '(?:(?!\\p{Script=Han})[\\p{L}\\p{M}\\p{N}])';

@@ -1,6 +1,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { intlCutter, loadChineseCutter, loadJieba, segment } from '../../lib/text/segment';
+import {
+  intlCutter,
+  loadChineseCutter,
+  loadJieba,
+  rememberingCutter,
+  segment,
+} from '../../lib/text/segment';
+
+/** A word a character. */
+const characters = { name: 'intl', cut: (run: string) => [...run] } as const;
 
 describe('segment', () => {
   for (const load of [loadJieba, () => Promise.resolve(intlCutter())]) {
@@ -41,6 +50,35 @@ describe('segment', () => {
       });
     });
   }
+
+  it('cuts the same run once', () => {
+    const asked: string[] = [];
+    const cutter = rememberingCutter({
+      name: 'intl',
+      cut: (run) => {
+        asked.push(run);
+        return [...run];
+      },
+    });
+    const text = '地铁，公交，地铁。';
+    expect(segment(text, cutter)).to.deep.equal([
+      '地',
+      '铁',
+      '，',
+      '公',
+      '交',
+      '，',
+      '地',
+      '铁',
+      '。',
+    ]);
+    expect(segment(text, cutter)).to.deep.equal(segment(text, characters));
+    expect(asked).to.deep.equal(['地铁', '公交']);
+    const endless = '长'.repeat(10_000);
+    expect(cutter.cut(endless)).to.have.length(10_000);
+    expect(cutter.cut(endless)).to.have.length(10_000);
+    expect(asked.length, 'endless runs are not kept').to.equal(4);
+  });
 
   it('falls back to Intl.Segmenter where jieba has no binary', async () => {
     const cutter = await loadChineseCutter(() => Promise.reject(new Error('no native binding')));
