@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -58,6 +58,83 @@ describe('the files for Docker', () => {
       }
     }
   });
+
+  it('give Node-RED what its flows and settings read, and nothing that nobody reads', () => {
+    const given = Object.keys(compose.services['node-red']!.environment!);
+    const flows = /merge-flows\.cjs \S+ +(.+?) +>/
+      .exec(dockerfile)![1]!
+      .split(/ +/)
+      .map((name) => readFileSync(join(root, 'examples/flows', `${name}.json`), 'utf8'))
+      .join('');
+    // A mqtt-broker's "${MQTT_URL}", a function's env.get('…') and settings.cjs's process.env.
+    const inFlows = [...flows.matchAll(/"\$\{([A-Z_]+)\}"|env\.get\('([A-Z_]+)'\)/g)].map(
+      ([, asked, got]) => asked ?? got!,
+    );
+    const settings = read('settings.cjs');
+    const inSettings = [
+      ...settings.match(/const \{(.+)\} = process\.env;/)![1]!.split(','),
+      ...[...settings.matchAll(/process\.env\.([A-Z_]+)/g)].map(([, name]) => name!),
+    ].map((name) => name.trim());
+    // What libpq and Node.js read by themselves; OPINION_POSTGRES stands for the four of libpq.
+    const implied = ['PGHOST', 'PGUSER', 'PGDATABASE', 'PGPASSWORD', 'TZ'];
+    const readByAny = new Set([...inFlows, ...inSettings, ...implied]);
+    expect(readByAny).to.include.all.keys('MQTT_URL', 'OPINION_KEEP_DAYS', 'EMOTION_API_KEY');
+    readByAny.delete('OPINION_POSTGRES');
+    expect(given).to.have.members([...readByAny]);
+  });
+
+  it('explain in both languages whatever docker/.env may set', () => {
+    const variables = new Set(
+      [...read('compose.yaml').matchAll(/\$\{(\w+):/g)].map(([, name]) => name!),
+    );
+    expect(variables).to.include('POSTGRES_PASSWORD');
+    for (const language of ['en', 'zh']) {
+      const page = readFileSync(join(root, 'docs', language, 'recipes.md'), 'utf8');
+      const rows = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name!);
+      expect(rows, language).to.include.members([...variables]);
+    }
+  });
+
+  it('listen where the health check asks, and connect where the services are', () => {
+    const port = /uiPort: (\d+)/.exec(read('settings.cjs'))![1]!;
+    expect(read('health.cjs')).to.include(`http://127.0.0.1:${port}/`);
+    expect(dockerfile).to.match(new RegExp(`^EXPOSE ${port}$`, 'm'));
+    const { 'node-red': nodeRed, postgres, mosquitto } = compose.services;
+    expect(nodeRed!.ports![0]).to.match(new RegExp(`:${port}$`));
+    const { environment } = nodeRed!;
+    const broker = new URL(environment!['MQTT_URL']!);
+    expect(compose.services).to.have.property(broker.hostname);
+    expect(read('mosquitto.conf')).to.match(new RegExp(`^listener ${broker.port}$`, 'm'));
+    // Where the official images keep their data: what lies elsewhere is lost with the container.
+    const folder = /^persistence_location (\S+)\/$/m.exec(read('mosquitto.conf'))![1]!;
+    expect(mosquitto!.volumes).to.include(`mosquitto:${folder}`);
+    expect(compose.services).to.have.property(environment!['PGHOST']!);
+    expect(environment!['PGUSER']).to.equal(postgres!.environment!['POSTGRES_USER']);
+    expect(environment!['PGDATABASE']).to.equal(postgres!.environment!['POSTGRES_DB']);
+    expect(environment!['PGPASSWORD']).to.equal(postgres!.environment!['POSTGRES_PASSWORD']);
+    expect(dockerfile).to.match(
+      new RegExp(`^VOLUME ${nodeRed!.volumes![0]!.split(':')[1]!}$`, 'm'),
+    );
+  });
+
+  for (const [hash, taken] of [
+    [`$2y$08$${'x'.repeat(53)}`, true],
+    ['$2y$08', false], // what Compose leaves of it without single quotes
+  ] as const) {
+    it(`${taken ? 'take' : 'refuse'} the password hash ${hash}`, () => {
+      // The settings as the image has them, but for where the suite is installed.
+      const settings = read('settings.cjs').replace(/'\/opt\/node-red\/node_modules\/\S+?'/, () =>
+        JSON.stringify(join(root, 'dist/lib/http/api-key')),
+      );
+      const run = spawnSync(
+        process.execPath,
+        ['--eval', `${settings}\nconsole.log(module.exports.adminAuth.users[0].password)`],
+        { encoding: 'utf8', env: { ...process.env, NODE_RED_ADMIN_PASSWORD_HASH: hash } },
+      );
+      if (taken) expect(run.stdout.trim()).to.equal(hash);
+      else expect(run.stderr).to.include('needs single quotes');
+    });
+  }
 
   it('name services and volumes that there are', () => {
     for (const { depends_on = {}, volumes = [] } of Object.values(compose.services)) {
