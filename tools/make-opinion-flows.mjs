@@ -491,7 +491,10 @@ function pipeline({ node, ref }, { embedsBroker }) {
   node('30', 'function', [600, 420], func('texts', texts), ['31']);
   const preprocess = preprocessSettings(ref);
   node('31', 'emotion-preprocess-text', [600, 480], preprocess, ['32']);
-  node('32', 'function', [760, 460], func('words', read('functions/words.js')), ['33']);
+  const words = func('words', read('functions/words.js'), {
+    initialize: read('functions/content-words.js'),
+  });
+  node('32', 'function', [760, 460], words, ['33']);
   const infer = inferSettings(ref);
   node('33', 'emotion-infer', [900, 460], infer, ['50']);
   const failures = { name: 'what fails', scope: [ref('31'), ref('33')], uncaught: false };
@@ -518,7 +521,10 @@ function pipeline({ node, ref }, { embedsBroker }) {
     uncertain: 0.5,
   };
   node('35', 'emotion-fallback', [760, 520], fallback, ['50']);
-  node('50', 'function', [1050, 460], func('rows', read('functions/rows.js')), ['51']);
+  const rows = func('rows', read('functions/rows.js'), {
+    initialize: read('functions/row-of.js'),
+  });
+  node('50', 'function', [1050, 460], rows, ['51']);
 }
 
 const databaseCall = ({ ref }) => ({
