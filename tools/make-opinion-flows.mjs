@@ -53,6 +53,8 @@ const id = (prefix, name) => `${prefix}${name.padStart(16 - prefix.length, '0')}
 function flowBuilder(prefix, label, info) {
   const tab = id(prefix, 'tab1');
   const nodes = [{ id: tab, type: 'tab', label, disabled: false, info }];
+  /** Link nodes, by the node that they belong to. */
+  const beside = new Map();
   const add = (name, type, rest) => {
     nodes.push({ id: id(prefix, name), type, ...rest });
     return id(prefix, name);
@@ -71,7 +73,32 @@ function flowBuilder(prefix, label, info) {
         y,
         wires: wires.map((list) => list.map((target) => id(prefix, target))),
       }),
-    group: (name, title, members, colour) => {
+    /** Wires from far away to a node, as pairs of links; an output without that wire is passed over. */
+    join(target, name, [x, y], ...sources) {
+      const into = id(prefix, target);
+      const out = new Map();
+      for (const [source, output, place] of sources) {
+        const wires = nodes.find((node) => node.id === id(prefix, source))?.wires[output] ?? [];
+        if (!wires.includes(into)) continue;
+        const at = out.get(String(place)) ?? { place, sources: [] };
+        at.sources.push({ source, wires });
+        out.set(String(place), at);
+      }
+      if (out.size === 0) return;
+      const links = [...out.values()].map((at, index) => {
+        const link = `l${index}-${target}`;
+        for (const { wires } of at.sources) wires.splice(wires.indexOf(into), 1, id(prefix, link));
+        const [placeX, placeY] = at.place;
+        const there = { z: tab, name, mode: 'link', links: [id(prefix, `l-${target}`)] };
+        beside.set(link, at.sources[0].source);
+        return add(link, 'link out', { ...there, x: placeX, y: placeY, wires: [] });
+      });
+      beside.set(`l-${target}`, target);
+      add(`l-${target}`, 'link in', { z: tab, name, links, x, y, wires: [[into]] });
+    },
+    group: (name, title, nodesOfGroup, colour) => {
+      const links = [...beside].filter(([, of]) => nodesOfGroup.includes(of));
+      const members = [...nodesOfGroup, ...links.map(([link]) => link)];
       const group = add(name, 'group', {
         z: tab,
         name: title,
@@ -200,13 +227,13 @@ async function opinion(variant) {
       dburl: '',
       usetls: false,
     };
-    node('10', 'aedes broker', [160, 100], broker, ['11'], ['11']);
+    node('10', 'aedes broker', [160, 140], broker, ['11'], ['11']);
     // The start and the end of this node hold what it does.
     const hold = func('hold until stored', read('functions/held.js'), {
       initialize: read('functions/from-broker.js'),
       finalize: 'globalThis.end?.();\n',
     });
-    node('11', 'function', [360, 100], hold, ['21']);
+    node('11', 'function', [360, 140], hold, ['21']);
   }
   inputs(flow, variant);
   pipeline(flow, variant);
@@ -227,6 +254,7 @@ async function opinion(variant) {
   alerts(flow);
   files(flow);
   briefings(flow);
+  joins(flow);
   groups(flow);
   return flow.nodes;
 }
@@ -305,7 +333,7 @@ function dashboard({ config, ref, node }, pages) {
   node(
     'ui-style',
     'ui-template',
-    [1120, 860],
+    [1200, 980],
     {
       group: '',
       page: '',
@@ -333,7 +361,7 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '12',
     'http in',
-    [150, 220],
+    [150, 240],
     {
       name: '',
       url: '/opinion/posts',
@@ -347,7 +375,7 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '13',
     'inject',
-    [150, 280],
+    [150, 300],
     {
       name: 'replay: a day in 2 minutes',
       props: [{ p: 'speed', v: '720', vt: 'num' }],
@@ -362,7 +390,7 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '14',
     'inject',
-    [150, 320],
+    [150, 340],
     {
       name: 'replay: all at once',
       props: [{ p: 'speed', v: '0', vt: 'num' }],
@@ -377,7 +405,7 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '15',
     'template',
-    [340, 300],
+    [340, 320],
     {
       name: 'feed.jsonl',
       field: 'payload',
@@ -392,7 +420,7 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '16',
     'function',
-    [500, 300],
+    [500, 320],
     func('replay', read('functions/replay.js'), { outputs: 2 }),
     ['20'],
     ['45'],
@@ -400,12 +428,12 @@ function inputs({ node }, { embedsBroker }) {
   node(
     '20',
     'function',
-    [360, 180],
+    [640, 240],
     func('posts', reader('read-posts.js'), { outputs: 2, libs: [lib('crypto')] }),
     ['21'],
     ['22'],
   );
-  node('22', 'http response', [510, 220], { name: 'answer', statusCode: '', headers: {} });
+  node('22', 'http response', [1150, 280], { name: 'answer', statusCode: '', headers: {} });
   const byHttp = {
     name: 'came by HTTP?',
     property: 'res',
@@ -415,7 +443,7 @@ function inputs({ node }, { embedsBroker }) {
     repair: false,
     outputs: embedsBroker ? 2 : 1,
   };
-  node('23', 'switch', [320, 540], byHttp, ['22'], ...(embedsBroker ? [['11']] : []));
+  node('23', 'switch', [980, 200], byHttp, ['22'], ...(embedsBroker ? [['11']] : []));
 }
 
 const preprocessSettings = (ref) => ({
@@ -471,11 +499,11 @@ function pipeline({ node, ref }, { embedsBroker }) {
     broker: ref('c2'),
     topic: 'opinion/+/post',
   };
-  node('21', 'emotion-buffer', [150, 460], buffer, ['24'], ['23']);
+  node('21', 'emotion-buffer', [780, 160], buffer, ['24'], ['23']);
   const packets = func('packets', reader('packets.js'), { outputs: 2, libs: [lib('crypto')] });
-  node('24', 'function', [290, 420], packets, ['26'], ['21']);
+  node('24', 'function', [180, 460], packets, ['26'], ['21']);
   const topics = { version: 1, name: '', property: 'posts', propertyType: 'msg', rules: [] };
-  node('26', 'emotion-topic', [300, 480], topics, ['25'], ['28']);
+  node('26', 'emotion-topic', [350, 460], topics, ['25'], ['28']);
   const duplicates = {
     version: 1,
     name: '',
@@ -486,19 +514,19 @@ function pipeline({ node, ref }, { embedsBroker }) {
     maxGroups: 20000,
     weight: 'all',
   };
-  node('25', 'emotion-duplicate', [450, 420], duplicates, ['30']);
+  node('25', 'emotion-duplicate', [530, 460], duplicates, ['30']);
   const texts = 'msg.payload = msg.posts.map(({ text }) => text);\nreturn msg;\n';
-  node('30', 'function', [600, 420], func('texts', texts), ['31']);
+  node('30', 'function', [680, 460], func('texts', texts), ['31']);
   const preprocess = preprocessSettings(ref);
-  node('31', 'emotion-preprocess-text', [600, 480], preprocess, ['32']);
+  node('31', 'emotion-preprocess-text', [830, 460], preprocess, ['32']);
   const words = func('words', read('functions/words.js'), {
     initialize: read('functions/content-words.js'),
   });
-  node('32', 'function', [760, 460], words, ['33']);
+  node('32', 'function', [970, 460], words, ['33']);
   const infer = inferSettings(ref);
-  node('33', 'emotion-infer', [900, 460], infer, ['50']);
+  node('33', 'emotion-infer', [1110, 460], infer, ['50']);
   const failures = { name: 'what fails', scope: [ref('31'), ref('33')], uncaught: false };
-  node('34', 'catch', [600, 520], failures, ['35']);
+  node('34', 'catch', [940, 520], failures, ['35']);
   const fallback = {
     version: 1,
     name: '',
@@ -520,11 +548,11 @@ function pipeline({ node, ref }, { embedsBroker }) {
     videoModel: 'fallback-video',
     uncertain: 0.5,
   };
-  node('35', 'emotion-fallback', [760, 520], fallback, ['50']);
+  node('35', 'emotion-fallback', [1100, 520], fallback, ['50']);
   const rows = func('rows', read('functions/rows.js'), {
     initialize: read('functions/row-of.js'),
   });
-  node('50', 'function', [1050, 460], rows, ['51']);
+  node('50', 'function', [1240, 460], rows, ['51']);
 }
 
 const databaseCall = ({ ref }) => ({
@@ -537,12 +565,12 @@ const databaseCall = ({ ref }) => ({
 /** The database, for all who ask: one message with statements in, one with their rows out. */
 function database(flow, sql, driver, { embedsBroker }) {
   const { node, ref } = flow;
-  node('51', 'function', [150, 640], func('batch → SQL', sql('store.js')), ['52']);
-  node('52', 'link call', [300, 640], databaseCall(flow), ['53']);
+  node('51', 'function', [190, 640], func('batch → SQL', sql('store.js')), ['52']);
+  node('52', 'link call', [350, 640], databaseCall(flow), ['53']);
   node(
     '53',
     'function',
-    [440, 640],
+    [490, 640],
     func('stored', read('functions/stored.js'), { outputs: 3 }),
     ['45'],
     ['54'],
@@ -557,14 +585,14 @@ function database(flow, sql, driver, { embedsBroker }) {
     onceDelay: '60',
     topic: '',
   };
-  node('55', 'inject', [170, 700], daily, ['56']);
-  node('56', 'function', [330, 700], func('forget', sql('forget.js')), ['57']);
-  node('57', 'link call', [470, 700], databaseCall(flow), ['29']);
+  node('55', 'inject', [170, 740], daily, ['56']);
+  node('56', 'function', [330, 740], func('forget', sql('forget.js')), ['57']);
+  node('57', 'link call', [470, 740], databaseCall(flow), ['29']);
   const failed = 'if (msg.error) node.error(msg.error.message, msg);\nreturn null;\n';
-  node('29', 'function', [610, 700], func('failed?', failed), []);
-  node('60', 'link in', [635, 640], { name: 'database', links: [] }, ['61']);
-  node('61', 'function', [760, 640], driver, ['62']);
-  node('62', 'link out', [885, 640], { name: 'answer', mode: 'return', links: [] });
+  node('29', 'function', [610, 740], func('failed?', failed), []);
+  node('60', 'link in', [705, 640], { name: 'database', links: [] }, ['61']);
+  node('61', 'function', [820, 640], driver, ['62']);
+  node('62', 'link out', [935, 640], { name: 'answer', mode: 'return', links: [] });
   const scope = [
     '20',
     '21',
@@ -586,9 +614,9 @@ function database(flow, sql, driver, { embedsBroker }) {
     '93',
     ...(embedsBroker ? ['11'] : []),
   ].map(ref);
-  node('58', 'catch', [1050, 580], { name: 'refused or failed', scope, uncaught: false }, ['27']);
+  node('58', 'catch', [770, 740], { name: 'refused or failed', scope, uncaught: false }, ['27']);
   const sift = func('whom it concerns', read('functions/failed.js'), { outputs: 4 });
-  node('27', 'function', [1050, 640], sift, ['73'], ['59'], ['21'], ['22']);
+  node('27', 'function', [970, 740], sift, ['73'], ['59'], ['21'], ['22']);
   const debug = {
     name: 'what was refused, and why',
     active: true,
@@ -600,7 +628,7 @@ function database(flow, sql, driver, { embedsBroker }) {
     statusVal: 'error.message',
     statusType: 'msg',
   };
-  node('59', 'debug', [1050, 700], debug);
+  node('59', 'debug', [1210, 720], debug);
 }
 
 /** Questions of the pages → the database → their answers. */
@@ -617,12 +645,12 @@ function questions(flow, pages, dialect) {
     payload: '{"ask":"load"}',
     payloadType: 'json',
   };
-  node('69', 'inject', [160, 860], once, ['70']);
+  node('69', 'inject', [160, 880], once, ['70']);
   const ask = func('ask', `${dialect}\n${read('functions/ask.js')}`, { outputs: 2 });
-  node('70', 'function', [310, 820], ask, ['71'], ['26']);
-  node('71', 'link call', [450, 820], databaseCall(flow), ['72']);
+  node('70', 'function', [320, 860], ask, ['71'], ['26']);
+  node('71', 'link call', [480, 860], databaseCall(flow), ['72']);
   const answer = func('answer', read('functions/answer.js'), { outputs: 3 });
-  node('72', 'function', [590, 820], answer, ['73'], ['26'], ['91']);
+  node('72', 'function', [620, 860], answer, ['73'], ['26'], ['91']);
   const stored = {
     name: 'to be stored?',
     property: 'query',
@@ -632,7 +660,7 @@ function questions(flow, pages, dialect) {
     repair: false,
     outputs: 1,
   };
-  node('28', 'switch', [460, 860], stored, ['71']);
+  node('28', 'switch', [330, 940], stored, ['71']);
   const byPage = {
     name: 'to its page',
     property: 'topic',
@@ -650,7 +678,7 @@ function questions(flow, pages, dialect) {
   node(
     '73',
     'switch',
-    [750, 820],
+    [800, 860],
     byPage,
     ['ui-topics'],
     ['ui-batch'],
@@ -658,7 +686,7 @@ function questions(flow, pages, dialect) {
     ['ui-overview'],
   );
   const news = func('something new', read('functions/changed.js'));
-  node('54', 'function', [750, 760], news, ['ui-overview']);
+  node('54', 'function', [800, 780], news, ['ui-overview']);
   for (const [index, name] of pages.entries()) {
     const template = {
       group: ref(`group-${name}`),
@@ -677,7 +705,7 @@ function questions(flow, pages, dialect) {
       className: '',
     };
     const asks = name === 'batch' ? '7d' : '70';
-    node(`ui-${name}`, 'ui-template', [950, 760 + 60 * index], template, [asks]);
+    node(`ui-${name}`, 'ui-template', [980, 800 + 60 * index], template, [asks]);
   }
 }
 
@@ -707,14 +735,14 @@ function files({ node, ref }) {
     attempts: 3,
     folders: '',
   };
-  node('76', 'emotion-batch', [560, 1000], batch, ['77'], ['7a']);
-  node('77', 'emotion-preprocess-text', [730, 960], preprocessSettings(ref), ['78']);
-  node('78', 'emotion-infer', [890, 960], inferSettings(ref), ['76']);
+  node('76', 'emotion-batch', [580, 1000], batch, ['77'], ['7a']);
+  node('77', 'emotion-preprocess-text', [750, 960], preprocessSettings(ref), ['78']);
+  node('78', 'emotion-infer', [930, 960], inferSettings(ref), ['76']);
   const failures = { name: 'rows that fail', scope: [ref('77'), ref('78')], uncaught: false };
-  node('79', 'catch', [1030, 960], failures, ['76']);
+  node('79', 'catch', [1050, 1000], failures, ['76']);
   const answer = func('answer', read('functions/batch-answer.js'), { outputs: 3 });
   node('7a', 'function', [730, 1040], { ...answer, name: 'jobs' }, ['ui-batch'], ['7b'], ['7c']);
-  node('7b', 'http response', [1030, 1040], { name: 'answer', statusCode: '', headers: {} });
+  node('7b', 'http response', [1050, 1060], { name: 'answer', statusCode: '', headers: {} });
   const file = {
     name: 'result',
     filename: 'filename',
@@ -725,7 +753,7 @@ function files({ node, ref }) {
     encoding: 'none',
     allProps: false,
   };
-  node('7c', 'file in', [890, 1060], file, ['7b']);
+  node('7c', 'file in', [900, 1080], file, ['7b']);
 }
 
 /** More negative posts, or more posts, than usual: into the database, onto the pages, out by MQTT. */
@@ -762,10 +790,10 @@ function alerts(flow) {
   const order = func('in order', read('functions/in-order.js'), {
     finalize: 'clearTimeout(globalThis.held?.timer);\n',
   });
-  node('45', 'function', [150, 1180], order, ['40']);
-  node('40', 'emotion-alert', [300, 1180], settings, ['41'], []);
+  node('45', 'function', [180, 1180], order, ['40']);
+  node('40', 'emotion-alert', [340, 1180], settings, ['41'], []);
   const sort = func('alerts', read('functions/alert.js'), { outputs: 2 });
-  node('41', 'function', [440, 1180], sort, ['46'], ['44']);
+  node('41', 'function', [480, 1180], sort, ['46'], ['44']);
   const outbox = {
     ...bufferSettings,
     name: 'alerts to store',
@@ -779,13 +807,13 @@ function alerts(flow) {
     broker: '',
     topic: '',
   };
-  node('46', 'emotion-buffer', [590, 1160], outbox, ['47'], []);
+  node('46', 'emotion-buffer', [640, 1160], outbox, ['47'], []);
   const sql = func('alerts → SQL', read('functions/alert-rows.js'));
-  node('47', 'function', [740, 1160], sql, ['42']);
-  node('42', 'link call', [890, 1160], databaseCall(flow), ['43']);
+  node('47', 'function', [820, 1160], sql, ['42']);
+  node('42', 'link call', [980, 1160], databaseCall(flow), ['43']);
   const stored = func('stored?', read('functions/alert-stored.js'), { outputs: 2 });
-  node('43', 'function', [1030, 1160], stored, ['54'], ['46']);
-  node('44', 'mqtt out', [630, 1220], publisher(ref, 'opinion/alerts/<topic>'));
+  node('43', 'function', [1110, 1160], stored, ['54'], ['46']);
+  node('44', 'mqtt out', [660, 1220], publisher(ref, 'opinion/alerts/<topic>'));
 }
 
 const publisher = (ref, name) => ({
@@ -824,7 +852,7 @@ function briefings({ node, ref }) {
     repair: false,
     outputs: 2,
   };
-  node('91', 'switch', [340, 1320], language, ['92'], ['93']);
+  node('91', 'switch', [380, 1380], language, ['92'], ['93']);
   const settings = (locale) => ({
     version: 1,
     name: locale,
@@ -845,18 +873,66 @@ function briefings({ node, ref }) {
     sources: 10,
     timeZone: '',
   });
-  node('92', 'emotion-briefing', [490, 1300], settings('zh'), ['94']);
-  node('93', 'emotion-briefing', [490, 1340], settings('en'), ['94']);
+  node('92', 'emotion-briefing', [520, 1360], settings('zh'), ['94']);
+  node('93', 'emotion-briefing', [520, 1400], settings('en'), ['94']);
   const send = func('send', read('functions/briefing.js'), { outputs: 2 });
-  node('94', 'function', [640, 1320], send, ['ui-briefing'], ['95']);
-  node('95', 'mqtt out', [820, 1340], publisher(ref, 'opinion/briefing/<language>'));
+  node('94', 'function', [670, 1380], send, ['ui-briefing'], ['95']);
+  node('95', 'mqtt out', [880, 1400], publisher(ref, 'opinion/briefing/<language>'));
+}
+
+/** Wires from one group to another, and such as would run back across a whole group. */
+function joins({ join }) {
+  join('11', 'on disk', [235, 180], ['23', 1, [1105, 220]]);
+  const inbox = [
+    ['24', 1, [275, 500]],
+    ['27', 2, [1085, 780]],
+    ['53', 2, [595, 680]],
+  ];
+  join('21', 'inbox', [685, 100], ...inbox);
+  join('22', 'answer the request', [1035, 320], ['27', 3, [1085, 820]]);
+  join('24', 'posts', [75, 460], ['21', 0, [885, 120]]);
+  const rules = [
+    ['70', 1, [405, 900]],
+    ['72', 1, [715, 900]],
+  ];
+  join('26', 'rules', [245, 540], ...rules);
+  join('51', 'rows', [75, 640], ['50', 0, [1335, 460]]);
+  join('28', 'rules to store', [215, 940], ['26', 1, [455, 500]]);
+  const news = [
+    ['53', 1, [595, 640]],
+    ['43', 0, [1195, 1140]],
+  ];
+  join('54', 'something new', [685, 780], ...news);
+  join('73', 'refused', [685, 820], ['27', 0, [1085, 680]]);
+  const asked = [
+    ['ui-overview', 0, [1105, 860]],
+    ['ui-topics', 0, [1105, 860]],
+    ['ui-briefing', 0, [1105, 860]],
+    ['90', 0, [295, 1320]],
+  ];
+  join('70', 'questions', [215, 820], ...asked);
+  join('7d', 'commands', [295, 1060], ['ui-batch', 0, [1105, 920]]);
+  join('ui-batch', 'jobs', [885, 940], ['7a', 0, [815, 1000]]);
+  const analysed = [
+    ['78', 0, [1165, 960]],
+    ['79', 0, [1165, 960]],
+  ];
+  join('76', 'analysed', [475, 960], ...analysed);
+  const toWatch = [
+    ['53', 0, [595, 600]],
+    ['16', 1, [605, 360]],
+  ];
+  join('45', 'posts to watch', [75, 1180], ...toWatch);
+  join('46', 'stored', [525, 1120], ['43', 1, [1195, 1180]]);
+  join('91', 'briefing', [275, 1380], ['72', 2, [715, 940]]);
+  join('ui-briefing', 'briefing', [885, 1000], ['94', 0, [775, 1340]]);
 }
 
 function groups({ group, nodes, ref }) {
-  const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '22'];
+  const inputs = ['10', '11', '12', '13', '14', '15', '16', '20', '21', '22', '23'];
   const there = inputs.filter((name) => nodes.some(({ id }) => id === ref(name)));
   group('g1', 'Posts come in  ·  帖子进入', there, '#a4c2f4');
-  const model = ['21', '23', '24', '25', '26', '30', '31', '32', '33', '34', '35', '50'];
+  const model = ['24', '25', '26', '30', '31', '32', '33', '34', '35', '50'];
   group('g2', 'Topics and the model  ·  主题与模型', model, '#b6d7a8');
   const store = ['51', '52', '53', '55', '56', '57', '29', '60', '61', '62', '58', '27', '59'];
   group('g3', 'The database  ·  数据库', store, '#ffe599');
