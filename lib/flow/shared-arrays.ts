@@ -26,7 +26,7 @@ function within(value: unknown, depth: number): void {
     if (value.length >= SHORTEST) Reflect.defineProperty(value, Symbol.toStringTag, CALLED);
   } else if (depth > 0 && Object.getPrototypeOf(value) === Object.prototype) {
     // Segments, points and words are lists of small things.
-    for (const inner of Object.values(value)) within(inner, depth - 1);
+    for (const member in value) within((value as Record<string, unknown>)[member], depth - 1);
   }
 }
 

@@ -8,11 +8,11 @@ if (results.length !== msg.posts.length) {
 const rows = msg.posts.map((post, index) =>
   globalThis.rowOf(post, results[index], msg.words?.[index]),
 );
-// What goes through the database node is copied there: without the weights of each token, which are in the
-// rows by now.
+// Without the weights of each token, which are in the rows by now.
 const posts = msg.posts.map((post, index) => {
   // eslint-disable-next-line no-unused-vars
   const { segments, ...result } = results[index];
   return { ...post, result };
 });
-return { posts, rows, buffer: msg.buffer };
+// A link call copies what it sends, but leaves alone what does not call itself an object.
+return { kept: { posts, [Symbol.toStringTag]: 'Kept' }, rows, buffer: msg.buffer };

@@ -12,7 +12,7 @@ node.status({ fill: 'green', shape: 'dot', text: `${total} posts` });
 // An own message for each wire: a wire more on one output would copy every post with its result.
 const news = added.size > 0;
 return [
-  news ? { posts: msg.posts.filter(({ id }) => added.has(id)) } : null,
+  news ? { posts: msg.kept.posts.filter(({ id }) => added.has(id)) } : null,
   news ? { changed: added.size } : null,
   { buffer: msg.buffer, acknowledge: true },
 ];
