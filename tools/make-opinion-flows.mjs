@@ -177,7 +177,7 @@ const SERVERS = {
   about: 'about-postgres.md',
   title:
     'For an own Mosquitto and PostgreSQL: see the description  ·  使用独立的 Mosquitto 和 PostgreSQL，见说明',
-  // Without the variable Node-RED takes localhost:1883.
+  // Node-RED knows no default: without the variable it looks for a host of this name.
   broker: { name: 'Mosquitto', broker: '${MQTT_URL}', port: '', ...BROKER },
   embedsBroker: false,
   folder: 'postgresql',

@@ -31,6 +31,19 @@ describe('the files for Docker', () => {
     expect(dockerfile).to.match(/^HEALTHCHECK /m);
   });
 
+  it('look for what npm may leave out without a word', () => {
+    const { optionalDependencies } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as { optionalDependencies: Record<string, string> };
+    const looked = / && ls (.+?) && /.exec(dockerfile)![1]!;
+    for (const name of Object.keys(optionalDependencies))
+      expect(looked).to.include(`node_modules/${name}`);
+    if (process.platform !== 'linux') return;
+    // The same pattern finds them here, where they are installed for this machine.
+    const files = execFileSync('sh', ['-c', `ls ${looked}`], { cwd: root, encoding: 'utf8' });
+    expect(files.trim().split('\n')).to.have.length(2);
+  });
+
   it('merge example flows into one that Node-RED can load', () => {
     const names = /merge-flows\.cjs \S+ +(.+?) +>/.exec(dockerfile)![1]!.split(/ +/);
     const there = names.filter((name) => existsSync(join(root, 'examples/flows', `${name}.json`)));

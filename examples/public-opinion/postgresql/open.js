@@ -40,6 +40,7 @@ globalThis.connected = () => {
 };
 globalThis.pool = pool;
 globalThis.connected().catch((error) => {
+  node.warn(`PostgreSQL: ${error.message || error.code}`);
   node.status({
     fill: 'red',
     shape: 'ring',
