@@ -142,10 +142,11 @@ async function latencies(
 ): Promise<number[]> {
   const times: number[] = [];
   let next = 0;
+  const others: Promise<void>[] = [];
   const load = setInterval(() => {
     const part = texts.slice(next, next + Math.ceil(rate / 20)).map((text) => ({ text }));
     next += part.length;
-    void publish(client, part);
+    others.push(publish(client, part));
   }, 50);
   for (let marker = 0; marker < MARKERS; marker += 1) {
     const id = `marker ${marker}`;
@@ -157,6 +158,7 @@ async function latencies(
     times.push(performance.now() - from);
   }
   clearInterval(load);
+  await Promise.all(others);
   return times.sort((a, b) => a - b);
 }
 
