@@ -2,6 +2,7 @@ import type { Locale } from '../emotion/labels';
 import type { RuleCue, SentenceFeatures } from '../emotion/sample';
 import { meaningOfToken } from './emoji';
 import { emotionOfWord } from './emotion-words';
+import { LONGEST_KEY } from './segment';
 
 const list = (words: string): string[] => words.split(/\s+/);
 const set = (words: string): ReadonlySet<string> => new Set(list(words));
@@ -444,6 +445,7 @@ const PLAIN: Readonly<Record<Locale, Map<string, boolean>>> = { zh: new Map(), e
 
 /** Whether no cue can be or begin at a word, whatever stands around it: nearly all words are so. */
 function isPlain(word: string, language: Locale): boolean {
+  if (word.length > LONGEST_KEY) return !mayBeCue(word, language);
   const known = PLAIN[language];
   let plain = known.get(word);
   if (plain === undefined) {

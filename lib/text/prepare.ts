@@ -6,7 +6,13 @@ import type { Manifest, TextPreprocessing } from '../models/manifest';
 import { findCues } from './cues';
 import { detectLanguage } from './language';
 import { normaliseText, type NormalisedText } from './normalise';
-import { loadChineseCutter, rememberingCutter, segment, type ChineseCutter } from './segment';
+import {
+  LONGEST_KEY,
+  loadChineseCutter,
+  rememberingCutter,
+  segment,
+  type ChineseCutter,
+} from './segment';
 import { parts, sentences, type Span } from './sentences';
 import { Stemmer } from './stem';
 import { stopWordSet, type StopWords } from './stopwords';
@@ -347,14 +353,18 @@ class ContentStems {
 
   /** A word's stem, or that it is a stop word, or that it has neither letter nor digit. */
   of(word: string): string | typeof STOP_WORD | typeof MARK {
+    if (word.length > LONGEST_KEY) return this.#stemOf(word);
     let stem = this.#known.get(word) as ReturnType<ContentStems['of']> | undefined;
     if (stem !== undefined) return stem;
-    if (!HAS_LETTER.test(word)) stem = MARK;
-    else if (this.#stopWords.has(word)) stem = STOP_WORD;
-    else stem = this.#stemmer.stem(word, this.language);
+    stem = this.#stemOf(word);
     if (this.#known.size >= REMEMBERED_WORDS) this.#known.clear();
     this.#known.set(word, stem);
     return stem;
+  }
+
+  #stemOf(word: string): string | typeof STOP_WORD | typeof MARK {
+    if (!HAS_LETTER.test(word)) return MARK;
+    return this.#stopWords.has(word) ? STOP_WORD : this.#stemmer.stem(word, this.language);
   }
 }
 

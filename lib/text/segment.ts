@@ -39,9 +39,12 @@ export async function loadChineseCutter(
   }
 }
 
-/** Runs that are remembered, and how long they may be. */
-const REMEMBERED_RUNS = 5_000;
-const LONGEST_REMEMBERED = 100;
+/**
+ * Longest part of a text that a map should be keyed by, in UTF-16 units: V8 cuts longer parts as views,
+ * which would keep the whole text in memory.
+ */
+export const LONGEST_KEY = 12;
+const REMEMBERED_RUNS = 10_000;
 
 /** The same cuts, remembered: a text is cut for the model and once more sentence by sentence. */
 export function rememberingCutter(cutter: ChineseCutter): ChineseCutter {
@@ -49,7 +52,7 @@ export function rememberingCutter(cutter: ChineseCutter): ChineseCutter {
   return {
     name: cutter.name,
     cut: (run) => {
-      if (run.length > LONGEST_REMEMBERED) return cutter.cut(run);
+      if (run.length > LONGEST_KEY) return cutter.cut(run);
       let words = known.get(run);
       if (words === undefined) {
         words = cutter.cut(run);
