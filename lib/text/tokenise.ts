@@ -16,10 +16,7 @@ export interface Encoding {
 
 /** What of the library's class is used here; its own type files do not resolve from CommonJS. */
 interface Tokenizer {
-  readonly model: {
-    readonly unk_token?: string;
-    readonly tokens_to_ids?: ReadonlyMap<string, number>;
-  } | null;
+  readonly model: { readonly unk_token?: string } | null;
   encode(
     text: string,
     options?: { add_special_tokens?: boolean },
@@ -31,12 +28,7 @@ interface Tokenizer {
 }
 
 interface TokenizerJson {
-  readonly model?: {
-    readonly type?: unknown;
-    readonly vocab?: unknown;
-    readonly continuing_subword_prefix?: unknown;
-    readonly max_input_chars_per_word?: unknown;
-  } | null;
+  readonly model?: { readonly type?: unknown; readonly vocab?: unknown } | null;
   readonly normalizer?: { readonly type?: unknown; readonly handle_chinese_chars?: unknown } | null;
   readonly pre_tokenizer?: { readonly type?: unknown } | null;
   readonly added_tokens?: readonly {
@@ -54,8 +46,6 @@ const ADDED_TOKEN = '\\[[^[\\]\\s]{1,20}\\]';
 const IDEOGRAPHS = '\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff';
 const MARKS = '!-\\/:-@[-`{-~、。，！？；：“”‘’（）《》…';
 
-/** Neither normalised nor cut by any of BERT's tokenizers. */
-const PLAIN_WORD = /^[a-z0-9]+$/;
 const CONTINUATION = /^##(?=.)/;
 const WORD_START = /^[▁Ġ](?=.)/;
 /** What a WordPiece tokenizer takes as one word: an ideograph, a mark, or a run of anything else. */
@@ -76,8 +66,6 @@ export class TextTokenizer {
   /** Parts of a text that are encoded without regard to their neighbours; absent: the whole. */
   readonly #unit: RegExp | undefined;
   readonly #units = new Map<string, Encoding>();
-  /** Encodes what needs neither normalising nor cutting; absent where the model is another one. */
-  readonly #plainWord: ((word: string) => Encoding) | undefined;
 
   private constructor(tokenizer: Tokenizer, json: TokenizerJson) {
     this.#tokenizer = tokenizer;
@@ -86,7 +74,6 @@ export class TextTokenizer {
       .filter((token) => token.special)
       .map((token) => token.content);
     this.#unknown = tokenizer.model?.unk_token;
-    if (this.#unit !== undefined) this.#plainWord = wordPiece(tokenizer, json);
     [this.#prefix, this.#suffix] = specialTokensAround(tokenizer);
   }
 
@@ -171,8 +158,7 @@ export class TextTokenizer {
   #encodeUnit(unit: string): Encoding {
     const known = this.#units.get(unit);
     if (known !== undefined) return known;
-    const encoding =
-      this.#plainWord && PLAIN_WORD.test(unit) ? this.#plainWord(unit) : this.#encodeWhole(unit);
+    const encoding = this.#encodeWhole(unit);
     if (unit.length <= LONGEST_REMEMBERED) {
       if (this.#units.size >= REMEMBERED_UNITS) this.#units.clear();
       this.#units.set(unit, encoding);
@@ -221,47 +207,6 @@ export class TextTokenizer {
       return bare;
     });
   }
-}
-
-/**
- * The pieces of a word in small ASCII letters and digits: the longest that the vocabulary has, from
- * left to right (Y. Wu et al., "Google's Neural Machine Translation System", 2016, section 4.1). The
- * library, which has to be ready for anything, takes ten times as long.
- */
-function wordPiece(
-  { model }: Tokenizer,
-  { model: json }: TokenizerJson,
-): ((word: string) => Encoding) | undefined {
-  const vocabulary = model?.tokens_to_ids;
-  const unknown = model?.unk_token;
-  const prefix = json?.continuing_subword_prefix;
-  const longest = json?.max_input_chars_per_word ?? 100;
-  const unknownId = vocabulary?.get(unknown ?? '');
-  if (vocabulary === undefined || unknown === undefined || unknownId === undefined)
-    return undefined;
-  if (typeof prefix !== 'string' || typeof longest !== 'number') return undefined;
-  const isUnknown: Encoding = { ids: [unknownId], pieces: [unknown] };
-  return (word) => {
-    if (word.length > longest) return isUnknown;
-    const ids: number[] = [];
-    const pieces: string[] = [];
-    let start = 0;
-    while (start < word.length) {
-      let end = word.length;
-      let piece = '';
-      let id: number | undefined;
-      for (; end > start; end -= 1) {
-        piece = (start > 0 ? prefix : '') + word.slice(start, end);
-        id = vocabulary.get(piece);
-        if (id !== undefined) break;
-      }
-      if (id === undefined) return isUnknown;
-      ids.push(id);
-      pieces.push(piece);
-      start = end;
-    }
-    return { ids, pieces };
-  };
 }
 
 /** The special tokens that the post-processor puts before and after a text. */

@@ -121,7 +121,7 @@ describe('TextPool', () => {
   });
 
   it('leaves no thread, handle or listener after a hundred rounds', async function () {
-    this.timeout(60_000);
+    this.timeout(240_000);
     await front.close();
     const before = process.listenerCount('exit') + process.listenerCount('warning');
     for (let round = 0; round < 100; round++) {
