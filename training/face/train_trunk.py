@@ -4,7 +4,8 @@
 
 Writes `last.pt` after each epoch (weights, averaged weights, optimiser, schedule, targets) and
 `best.pt` for the best validation accuracy; started again with the same folder it goes on where it
-stopped. `--start` takes the averaged weights of another run, `--minutes` fits the rest of the schedule
+stopped. `--start` takes the averaged weights of another run, `--teachers` has the network learn what
+finished ones together say of the very pictures that it is shown, `--minutes` fits the rest of the schedule
 into so much time. The test part is not opened here: `evaluate_trunk.py` does that.
 """
 
@@ -59,6 +60,28 @@ def predict(model: Trunk, images: torch.Tensor, batch: int = 512) -> torch.Tenso
     return torch.cat(out)
 
 
+class Teachers:
+    """Finished trunks, whose answers are averaged (Hinton et al. 2015)."""
+
+    def __init__(self, checkpoints: list[Path]) -> None:
+        self.models = [load(path) for path in checkpoints]
+
+    @torch.no_grad()
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Probabilities [n, 7] of crops [n, 1, side, side]: the normalised geometric mean."""
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = [model(x).float().log_softmax(1) for model in self.models]
+        return torch.stack(logits).mean(0).softmax(1)
+
+
+def load(checkpoint: Path) -> Trunk:
+    """The averaged weights of a run, to be asked."""
+    stored = torch.load(checkpoint, weights_only=False)
+    model = build(stored["recipe"])
+    model.load_state_dict(stored["averaged"])
+    return model.to(memory_format=torch.channels_last).eval()
+
+
 def prepared(data: Path, runs: Path) -> tuple[fer2013.Part, fer2013.Part]:
     """Training and validation part, kept in `runs` because finding duplicates takes a while."""
     cache = runs / "fer2013.npz"
@@ -90,6 +113,7 @@ def main() -> None:
     parser.add_argument("--copy", type=Path, help="a second folder that gets each checkpoint")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's, also when going on")
     parser.add_argument("--start", type=Path, help="checkpoint of a run that this one builds on")
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[], help="checkpoints of finished runs")
     parser.add_argument("--minutes", type=float, help="end the schedule after so long")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -110,6 +134,7 @@ def main() -> None:
     if arguments.start:
         widen(model, torch.load(arguments.start, weights_only=False)["averaged"])
     averaged = copy.deepcopy(model)
+    teachers = Teachers(arguments.teachers) if arguments.teachers else None
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
@@ -162,6 +187,8 @@ def main() -> None:
             if state["done"] < recipe["mixup_until"]:
                 x, y = mixup(x, y, recipe["mixup_alpha"])
             x = x.contiguous(memory_format=torch.channels_last)
+            if teachers:
+                y = y.lerp(teachers(x), recipe["taught"])
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(x)
             loss = F.cross_entropy(logits.float(), y)
