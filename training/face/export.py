@@ -34,6 +34,7 @@ TITLES = {
     "face-cnn-lstm": {"en": "Faces, CNN + LSTM", "zh": "人脸,CNN + LSTM"},
     "face-3dcnn-lstm": {"en": "Faces, 3D-CNN + LSTM", "zh": "人脸,3D-CNN + LSTM"},
 }
+VERSIONS = {"face-cnn-lstm": "1.2.0", "face-3dcnn-lstm": "1.1.0"}
 LICENCE = {
     "weights": "research and non-commercial use, as the training data asks",
     "data": "FER2013 (no clear grant), CK+ (research agreement)",
@@ -77,7 +78,7 @@ def manifest(name: str, path: Path, precision: str, temperature: float) -> dict:
     return {
         "schema": 1,
         "id": name,
-        "version": "1.1.0",
+        "version": VERSIONS[name],
         "title": TITLES[name],
         "modality": "video",
         "architecture": "cnn-lstm" if flexible else "3dcnn-lstm",
