@@ -1,4 +1,5 @@
 import { fork, type ChildProcess, type Serializable } from 'node:child_process';
+import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 import type { BatchRequest, LoadRequest, SessionReply } from './protocol';
 
@@ -18,6 +19,8 @@ export interface SessionHandlers<Reply = SessionReply> {
 
 const STDERR_CHARS = 2_000;
 const CLOSE_GRACE_MS = 300;
+/** Added to the niceness of the process: where cores are few, the host's event loop comes before its nets. */
+const NICENESS = 5;
 
 /** The parent's end of one session process, from its start to its end. */
 export class SessionClient<Load = LoadRequest, Request = BatchRequest, Reply = SessionReply> {
@@ -44,6 +47,7 @@ export class SessionClient<Load = LoadRequest, Request = BatchRequest, Reply = S
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child = child;
+    giveWay(child.pid);
     child.on('message', (reply) => handlers.reply(reply as Reply));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS);
@@ -115,5 +119,14 @@ export class SessionClient<Load = LoadRequest, Request = BatchRequest, Reply = S
     return new Promise((resolve, reject) => {
       this.#child.send(message as Serializable, (error) => (error ? reject(error) : resolve()));
     });
+  }
+}
+
+function giveWay(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, Math.min(19, getPriority() + NICENESS));
+  } catch {
+    // Not allowed, or gone already: it runs as it was started.
   }
 }
