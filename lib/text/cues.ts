@@ -2,7 +2,7 @@ import type { Locale } from '../emotion/labels';
 import type { RuleCue, SentenceFeatures } from '../emotion/sample';
 import { meaningOfToken } from './emoji';
 import { emotionOfWord } from './emotion-words';
-import { LONGEST_KEY } from './segment';
+import { remembering } from './remember';
 
 const list = (words: string): string[] => words.split(/\s+/);
 const set = (words: string): ReadonlySet<string> => new Set(list(words));
@@ -441,19 +441,14 @@ export function findCues(words: readonly string[], language: Locale): RuleCue[] 
 
 /** Words that are remembered to be plain, or not. */
 const REMEMBERED_WORDS = 20_000;
-const PLAIN: Readonly<Record<Locale, Map<string, boolean>>> = { zh: new Map(), en: new Map() };
+const MAY_BE_CUE = {
+  zh: remembering((word) => mayBeCue(word, 'zh'), REMEMBERED_WORDS),
+  en: remembering((word) => mayBeCue(word, 'en'), REMEMBERED_WORDS),
+};
 
 /** Whether no cue can be or begin at a word, whatever stands around it: nearly all words are so. */
 function isPlain(word: string, language: Locale): boolean {
-  if (word.length > LONGEST_KEY) return !mayBeCue(word, language);
-  const known = PLAIN[language];
-  let plain = known.get(word);
-  if (plain === undefined) {
-    plain = !mayBeCue(word, language);
-    if (known.size >= REMEMBERED_WORDS) known.clear();
-    known.set(word, plain);
-  }
-  return plain;
+  return !MAY_BE_CUE[language](word);
 }
 
 function mayBeCue(word: string, language: Locale): boolean {

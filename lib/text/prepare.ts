@@ -6,13 +6,8 @@ import type { Manifest, TextPreprocessing } from '../models/manifest';
 import { findCues } from './cues';
 import { detectLanguage } from './language';
 import { normaliseText, type NormalisedText } from './normalise';
-import {
-  LONGEST_KEY,
-  loadChineseCutter,
-  rememberingCutter,
-  segment,
-  type ChineseCutter,
-} from './segment';
+import { remembering } from './remember';
+import { loadChineseCutter, rememberingCutter, segment, type ChineseCutter } from './segment';
 import { parts, sentences, type Span } from './sentences';
 import { Stemmer } from './stem';
 import { stopWordSet, type StopWords } from './stopwords';
@@ -342,7 +337,6 @@ const REMEMBERED_WORDS = 20_000;
 class ContentStems {
   readonly #stemmer = new Stemmer(0);
   readonly #stopWords: ReadonlySet<string>;
-  readonly #known = new Map<string, string | symbol>();
 
   constructor(
     private readonly language: Locale,
@@ -352,15 +346,7 @@ class ContentStems {
   }
 
   /** A word's stem, or that it is a stop word, or that it has neither letter nor digit. */
-  of(word: string): string | typeof STOP_WORD | typeof MARK {
-    if (word.length > LONGEST_KEY) return this.#stemOf(word);
-    let stem = this.#known.get(word) as ReturnType<ContentStems['of']> | undefined;
-    if (stem !== undefined) return stem;
-    stem = this.#stemOf(word);
-    if (this.#known.size >= REMEMBERED_WORDS) this.#known.clear();
-    this.#known.set(word, stem);
-    return stem;
-  }
+  readonly of = remembering((word) => this.#stemOf(word), REMEMBERED_WORDS);
 
   #stemOf(word: string): string | typeof STOP_WORD | typeof MARK {
     if (!HAS_LETTER.test(word)) return MARK;

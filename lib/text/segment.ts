@@ -1,4 +1,5 @@
 import { BRACKET_TOKEN } from './normalise';
+import { remembering } from './remember';
 
 /** Cuts a run of Chinese into words; nothing is lost: the parts joined are the input. */
 export interface ChineseCutter {
@@ -39,29 +40,11 @@ export async function loadChineseCutter(
   }
 }
 
-/**
- * Longest part of a text that a map should be keyed by, in UTF-16 units: V8 cuts longer parts as views,
- * which would keep the whole text in memory.
- */
-export const LONGEST_KEY = 12;
 const REMEMBERED_RUNS = 10_000;
 
 /** The same cuts, remembered: a text is cut for the model and once more sentence by sentence. */
 export function rememberingCutter(cutter: ChineseCutter): ChineseCutter {
-  const known = new Map<string, readonly string[]>();
-  return {
-    name: cutter.name,
-    cut: (run) => {
-      if (run.length > LONGEST_KEY) return cutter.cut(run);
-      let words = known.get(run);
-      if (words === undefined) {
-        words = cutter.cut(run);
-        if (known.size >= REMEMBERED_RUNS) known.clear();
-        known.set(run, words);
-      }
-      return words;
-    },
-  };
+  return { name: cutter.name, cut: remembering((run) => cutter.cut(run), REMEMBERED_RUNS) };
 }
 
 const LETTER = '(?:(?!\\p{Script=Han})[\\p{L}\\p{M}\\p{N}])';

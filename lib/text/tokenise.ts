@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { EmotionError } from '../emotion/error';
+import { remembering } from './remember';
 
 /** One row for a model: special tokens included, no padding. */
 export interface TokenisedRow {
@@ -65,7 +66,6 @@ export class TextTokenizer {
 
   /** Parts of a text that are encoded without regard to their neighbours; absent: the whole. */
   readonly #unit: RegExp | undefined;
-  readonly #units = new Map<string, Encoding>();
 
   private constructor(tokenizer: Tokenizer, json: TokenizerJson) {
     this.#tokenizer = tokenizer;
@@ -155,16 +155,11 @@ export class TextTokenizer {
   }
 
   /** Six times faster than whole texts: words come again, and the library costs per character. */
-  #encodeUnit(unit: string): Encoding {
-    const known = this.#units.get(unit);
-    if (known !== undefined) return known;
-    const encoding = this.#encodeWhole(unit);
-    if (unit.length <= LONGEST_REMEMBERED) {
-      if (this.#units.size >= REMEMBERED_UNITS) this.#units.clear();
-      this.#units.set(unit, encoding);
-    }
-    return encoding;
-  }
+  readonly #encodeUnit = remembering(
+    (unit) => this.#encodeWhole(unit),
+    REMEMBERED_UNITS,
+    LONGEST_REMEMBERED,
+  );
 
   /** The row that a model reads: special tokens around at most `maxTokens` less their number. */
   row(text: string, encoding: Encoding, maxTokens: number): TokenisedRow {
