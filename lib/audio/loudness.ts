@@ -36,7 +36,8 @@ export function summariseLoudness(samples: Float32Array): LoudnessSummary {
   let squares = 0;
   let peak = 0;
   let clipped = 0;
-  for (const value of samples) {
+  for (let i = 0; i < samples.length; i += 1) {
+    const value = samples[i] as number;
     const size = Math.abs(value);
     squares += value * value;
     if (size > peak) peak = size;

@@ -20,7 +20,11 @@ const MOST_DAMAGED = 0.1;
  */
 export function cleanSamples(input: Float32Array): CleanSamples {
   let bad = 0;
-  for (const value of input) if (!(value >= -LOUDEST && value <= LOUDEST)) bad += 1;
+  // By index here and in `summariseLoudness`: an iterator over each sample takes four times as long.
+  for (let i = 0; i < input.length; i += 1) {
+    const value = input[i] as number;
+    if (!(value >= -LOUDEST && value <= LOUDEST)) bad += 1;
+  }
   if (bad === 0) return { samples: input, replaced: 0 };
   const samples = new Float32Array(input.length);
   let last = 0;

@@ -59,6 +59,8 @@ export async function* decodeAudio(
       String(sampleRateHz),
       '-f',
       'f32le',
+      // Blocks of 32 KiB instead of a piece for each packet, for which nobody waits but at a live source.
+      ...(input.kind === 'url' ? [] : ['-flush_packets', '0']),
     );
     const process = new FfmpegProcess(command, {
       name: open.name,
