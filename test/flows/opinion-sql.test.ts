@@ -15,6 +15,7 @@ interface FlowNode {
 interface Query {
   readonly sql: string;
   readonly params?: readonly unknown[];
+  readonly rows?: readonly (readonly unknown[])[];
 }
 type Run = (queries: readonly Query[]) => Promise<unknown[]>;
 
@@ -135,8 +136,9 @@ describe('the SQL of the public-opinion flows', function () {
     };
     runs.sqlite = (queries) =>
       Promise.resolve(
-        queries.map(({ sql, params = [] }) => {
+        queries.map(({ sql, params = [], rows: each }) => {
           const statement = database.prepare(sql.replace(/\$(\d+)/g, '?$1'));
+          if (each) return each.flatMap((values) => statement.all(...values));
           if (statement.reader) return statement.all(...params);
           return { changes: statement.run(...params).changes };
         }),

@@ -16,6 +16,7 @@ interface FunctionNode {
 interface Query {
   readonly sql: string;
   readonly params?: readonly unknown[];
+  readonly rows?: readonly (readonly unknown[])[];
 }
 interface Answer {
   readonly payload?: readonly unknown[];
@@ -140,6 +141,23 @@ describe('the SQLite node of the public-opinion flow', () => {
     const { error } = life.run({ ...WRITE, params: ['half'] }, { sql: 'SELECT * FROM nowhere' });
     expect(error!.message).to.match(/nowhere/);
     expect(names(life.run({ ...WRITE, params: ['whole'] }, NAMES))).to.deep.equal(['whole']);
+    life.stop();
+  });
+
+  it('runs one statement for many rows, and tells what each of them gave', () => {
+    const life = deploy();
+    const each = {
+      sql: `${WRITE.sql} ON CONFLICT DO NOTHING RETURNING id`,
+      rows: [['a'], ['b'], ['a']],
+    };
+    const { payload } = life.run(each, NAMES);
+    expect(payload).to.deep.equal([
+      [{ id: 'a' }, { id: 'b' }],
+      [{ id: 'a' }, { id: 'b' }],
+    ]);
+    const { error } = life.run({ ...each, rows: [['c'], [null]] });
+    expect(error!.message).to.match(/NOT NULL/);
+    expect(names(life.run(NAMES)), 'all or none').to.deep.equal(['a', 'b']);
     life.stop();
   });
 

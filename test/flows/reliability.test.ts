@@ -242,7 +242,8 @@ const ALERT = {
   id: 'alert 1',
   incident: 'incident 1',
   event: 'raised',
-  time: 1_760_000_000_000,
+  // Old ones are forgotten a minute after the start.
+  time: Date.now(),
   topic: 'metro',
   kind: 'negative-share',
   severity: 'warning',

@@ -1,5 +1,4 @@
-// The posts with what the model said of them, as rows of the table posts. `msg.rows` goes into the
-// database as one JSON parameter.
+// The posts with what the model said of them: `msg.rows`, as they are in the table posts.
 const results = Array.isArray(msg.payload) ? msg.payload : [msg.payload];
 if (results.length !== msg.posts.length) {
   node.error(`${results.length} results for ${msg.posts.length} posts`, { buffer: msg.buffer });

@@ -72,7 +72,7 @@ function open() {
   return database;
 }
 
-function run({ sql, params = [] }) {
+function run({ sql, params = [], rows }) {
   const { database, prepared } = kept;
   let statement = prepared.get(sql);
   if (statement === undefined) {
@@ -81,8 +81,9 @@ function run({ sql, params = [] }) {
     if (prepared.size > 200) prepared.clear();
     prepared.set(sql, statement);
   }
-  if (statement.reader) return statement.all(...params);
-  return { changes: statement.run(...params).changes };
+  if (rows) return rows.flatMap((row) => statement.all(row));
+  if (statement.reader) return statement.all(params);
+  return { changes: statement.run(params).changes };
 }
 
 /** All of the queries, or none: the rows of each. */

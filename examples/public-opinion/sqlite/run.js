@@ -1,5 +1,6 @@
 // Runs msg.query, a list of { sql, params }, as one transaction; msg.payload gets one answer for each:
-// rows of a SELECT, { changes } of anything else. Values come as parameters only.
+// rows of a SELECT, { changes } of anything else. With { sql, rows } the statement, which answers with rows
+// itself, is run once for each of them. Values come as parameters only.
 const from = Date.now();
 try {
   msg.payload = globalThis.transaction(msg.query);
