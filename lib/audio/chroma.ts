@@ -47,7 +47,11 @@ export class Chroma {
   apply(power: Float64Array, out: Float32Array, at = 0, stride = 1): void {
     let largest = 0;
     for (let c = 0; c < Chroma.CLASSES; c += 1) {
-      const sum = product(this.weights, c * this.bins, power);
+      let sum = 0;
+      const row = c * this.bins;
+      for (let bin = 0; bin < this.bins; bin += 1) {
+        sum += (this.weights[row + bin] as number) * (power[bin] as number);
+      }
       out[at + c * stride] = sum;
       if (sum > largest) largest = sum;
     }
@@ -55,19 +59,6 @@ export class Chroma {
       out[at + c * stride] = largest > 0 ? (out[at + c * stride] as number) / largest : 0;
     }
   }
-}
-
-/** Inner product of a vector with as many weights, in two partial sums that need not wait for each other. */
-function product(weights: Float64Array, from: number, vector: Float64Array): number {
-  let even = 0;
-  let odd = 0;
-  let i = 0;
-  for (; i + 2 <= vector.length; i += 2) {
-    even += (weights[from + i] as number) * (vector[i] as number);
-    odd += (weights[from + i + 1] as number) * (vector[i + 1] as number);
-  }
-  if (i < vector.length) even += (weights[from + i] as number) * (vector[i] as number);
-  return even + odd;
 }
 
 function mod(value: number, by: number): number {

@@ -67,10 +67,13 @@ function pitchOfFrame(
   settings: PitchOptions,
   rate: number,
 ): number {
+  const sums = new Float64Array(LAGS);
   let running = 0;
   let dip = 0;
   for (let lag = 1; lag <= longest; lag += 1) {
-    const sum = squaredDifference(low, start, start + lag, window);
+    const ahead = (lag - 1) % LAGS;
+    if (ahead === 0) squaredDifferences(low, start, lag, window, sums);
+    const sum = sums[ahead] as number;
     running += sum;
     const normalised = running === 0 ? 1 : (sum * lag) / running;
     difference[lag] = normalised;
@@ -95,33 +98,43 @@ function pitchOfFrame(
   return hz <= settings.maxHz ? hz : 0;
 }
 
-/** In four partial sums, of which the processor adds to one while it waits for another. */
-function squaredDifference(
-  values: Float64Array,
-  left: number,
-  right: number,
-  count: number,
-): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const gapA = (values[left + i] as number) - (values[right + i] as number);
-    const gapB = (values[left + i + 1] as number) - (values[right + i + 1] as number);
-    const gapC = (values[left + i + 2] as number) - (values[right + i + 2] as number);
-    const gapD = (values[left + i + 3] as number) - (values[right + i + 3] as number);
-    a += gapA * gapA;
-    b += gapB * gapB;
-    c += gapC * gapC;
-    d += gapD * gapD;
+/** Lags whose differences are summed at once: each sample is read for all of them. */
+const LAGS = 4;
+
+/**
+ * Step 2 of YIN, for {@link LAGS} lags from one on.
+ *
+ * @param out `[LAGS]`: Σ (x[i] − x[i + lag])² over the window
+ */
+function squaredDifferences(
+  low: Float64Array,
+  start: number,
+  lag: number,
+  window: number,
+  out: Float64Array,
+): void {
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let at0 = low[start + lag] as number;
+  let at1 = low[start + lag + 1] as number;
+  let at2 = low[start + lag + 2] as number;
+  for (let i = start; i < start + window; i += 1) {
+    const here = low[i] as number;
+    const at3 = low[i + lag + 3] as number;
+    sum0 += (here - at0) * (here - at0);
+    sum1 += (here - at1) * (here - at1);
+    sum2 += (here - at2) * (here - at2);
+    sum3 += (here - at3) * (here - at3);
+    at0 = at1;
+    at1 = at2;
+    at2 = at3;
   }
-  for (; i < count; i += 1) {
-    const gap = (values[left + i] as number) - (values[right + i] as number);
-    a += gap * gap;
-  }
-  return a + b + (c + d);
+  out[0] = sum0;
+  out[1] = sum1;
+  out[2] = sum2;
+  out[3] = sum3;
 }
 
 function decimate(samples: Float32Array): Float64Array {
@@ -130,15 +143,13 @@ function decimate(samples: Float32Array): Float64Array {
   const last = samples.length - 1;
   for (let i = 0; i < out.length; i += 1) {
     const centre = i * DECIMATION;
-    let sum = 0;
-    if (centre >= half && centre + half <= last) {
-      for (let k = 0; k < LOW_PASS.length; k += 1) {
-        sum += (LOW_PASS[k] as number) * (samples[centre - half + k] as number);
-      }
-    } else {
-      for (let k = 0; k < LOW_PASS.length; k += 1) {
-        sum += (LOW_PASS[k] as number) * (samples[centre - half + k] ?? 0);
-      }
+    const isInside = centre >= half && centre + half <= last;
+    // Of a half-band filter every second tap is zero, but for the one in the middle.
+    let sum = (LOW_PASS[half] as number) * (samples[centre] as number);
+    for (let k = 0; k < LOW_PASS.length; k += 2) {
+      const at = centre - half + k;
+      const sample = isInside ? (samples[at] as number) : (samples[at] ?? 0);
+      sum += (LOW_PASS[k] as number) * sample;
     }
     out[i] = sum;
   }

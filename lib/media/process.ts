@@ -49,6 +49,8 @@ interface CommandInternals {
   ffmpegProc?: ChildProcess;
   /** Called with or without options and a callback for the process; the last argument is for the end. */
   _spawnFfmpeg(...args: unknown[]): void;
+  _checkCapabilities(callback: (error?: Error) => void): void;
+  availableEncoders(callback: (error: Error | null, encoders: object) => void): void;
 }
 
 const NO_LINES: Rings = { get: () => '' };
@@ -65,6 +67,16 @@ function tolerateFailedStart(command: ffmpeg.FfmpegCommand): void {
     spawnFfmpeg(...args, ((error, stdout, stderr) =>
       onEnd(error, stdout ?? NO_LINES, stderr ?? NO_LINES)) satisfies SpawnEnd);
   };
+}
+
+/**
+ * Before its first command fluent-ffmpeg starts FFmpeg twice more, for lists of formats and encoders
+ * to check names against: FFmpeg itself says what it does not know.
+ */
+function skipCapabilities(command: ffmpeg.FfmpegCommand): void {
+  const internals = command as unknown as CommandInternals;
+  internals._checkCapabilities = (callback) => callback();
+  internals.availableEncoders = (callback) => callback(null, {});
 }
 
 export interface ProcessOptions {
@@ -220,6 +232,7 @@ export class FfmpegProcess {
     });
 
     tolerateFailedStart(command);
+    skipCapabilities(command);
     if (options.signal?.aborted) {
       this.stopped = true;
     }

@@ -48,7 +48,7 @@ const temporaryFolders = () =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(`emotion-media-${process.pid}-`));
 
 describe('decoding sound', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   const tone = ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000:duration=1'];
   const film = [
