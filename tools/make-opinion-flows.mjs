@@ -210,8 +210,8 @@ async function opinion(variant) {
     allowOverride: false,
   });
   config('c2', 'mqtt-broker', variant.broker);
-  dashboard(flow, pages);
   node('1', 'comment', [420, 40], { name: variant.title, info });
+  dashboard(flow, pages);
 
   if (variant.embedsBroker) {
     const broker = {
