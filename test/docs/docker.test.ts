@@ -44,6 +44,20 @@ describe('the files for Docker', () => {
     expect(files.trim().split('\n')).to.have.length(2);
   });
 
+  it('take what is native in the versions that the suite was tested with', () => {
+    const [, expression] = / && node -p "(.+?)" > \/pack\/native/.exec(dockerfile)!;
+    const printed = execFileSync(process.execPath, ['-p', expression!], { cwd: root, encoding: 'utf8' }); // prettier-ignore
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }>;
+    };
+    const names = Object.keys(packages['']!.optionalDependencies!);
+    expect(names).to.include.members(['@node-rs/jieba', 'onnxruntime-node']);
+    expect(printed.trim().split(' ')).to.deep.equal(
+      names.map((name) => `${name}@${packages[`node_modules/${name}`]!.version}`),
+    );
+    expect(dockerfile).to.match(/npm install [^&]+ \$\(cat \/mnt\/native\) /);
+  });
+
   it('merge example flows into one that Node-RED can load', () => {
     const names = /merge-flows\.cjs \S+ +(.+?) +>/.exec(dockerfile)![1]!.split(/ +/);
     const there = names.filter((name) => existsSync(join(root, 'examples/flows', `${name}.json`)));
