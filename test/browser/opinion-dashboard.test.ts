@@ -163,6 +163,33 @@ describe('the public-opinion dashboard', function () {
     expect(problems).to.deep.equal([]);
   });
 
+  it('groups what repeats, and shows who repeats it', async () => {
+    const { page, problems } = await open();
+    await shows(page, database.count());
+    const known = database.count();
+    const text = 'The lift of the station is out of order again, everybody carries a pram upstairs';
+    await publish(client, [
+      { text, source: 'first' },
+      { text: `${text}!`, source: 'second' },
+    ]);
+    await publish(client, [{ text: `RT ${text}`, source: 'third' }], 'park');
+    await database.reaches(known + 3, () => nodeRed.log);
+    await page.waitForSelector('[data-op=alike][data-posts="3"]');
+    await page.click('[data-op=alike]');
+    await page.waitForFunction("document.querySelectorAll('.op-post').length === 3");
+    const grouped = database.rows(
+      'SELECT id FROM posts WHERE duplicate_group IN (SELECT duplicate_group FROM posts WHERE source = ?) ORDER BY time DESC, id DESC',
+      'second',
+    );
+    const listed = await page.$$eval('.op-post', (posts) =>
+      (posts as unknown as PageElement[]).map(({ dataset }) => dataset['id']),
+    );
+    expect(listed).to.deep.equal(grouped.map(({ id }) => id));
+    await page.click('[data-op=selection]');
+    await page.waitForFunction("document.querySelectorAll('.op-post').length === 50");
+    expect(problems).to.deep.equal([]);
+  });
+
   it('edits the rules of the topics, and says what is wrong with one', async () => {
     const { page, problems } = await open(undefined, 'opinion-topics');
     const before = database.count('SELECT count(*) AS n FROM topics');

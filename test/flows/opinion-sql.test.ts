@@ -81,7 +81,7 @@ const rows = Array.from({ length: 400 }, (_, index) => {
       { text: ['涨价', 'late', 'sun'][index % 3], weight: 0.5 },
       { text: `w${index % 11}`, weight: 0.25 },
     ],
-    duplicate_group: null,
+    duplicate_group: index % 3 === 0 ? null : `group ${index % 7}`,
     weight: index % 5 === 0 ? 0.5 : 1,
     model: 'm',
     runtime: 'onnxruntime',
@@ -97,6 +97,8 @@ const asked = [
   { ask: 'overview', filter: { range: "24h'; DROP TABLE posts; --", topic: "x' OR 1 = 1 --" } },
   { ask: 'posts', filter: { range: '7d', class: 'uncertain' }, from: NOW - 20 * HOUR, to: NOW },
   { ask: 'posts', filter: { topic: 'topic 1' }, from: 0, before: { time: NOW - HOUR, id: 'p' } },
+  { ask: 'posts', group: 'group 3', from: 0, to: NOW + HOUR },
+  { ask: 'posts', group: "x' OR 1 = 1 --", from: 0, to: NOW + HOUR },
   { ask: 'topics' },
   { ask: 'saveTopic', name: "it's", rule: 'a OR b' },
   { ask: 'saveTopic', id: 'rule-food', name: 'changed', rule: 'c' },
@@ -199,6 +201,20 @@ describe('the SQL of the public-opinion flows', function () {
     for (const payload of asked) {
       const [one, other] = [await answer('sqlite', payload), await answer('postgresql', payload)];
       expect(other, JSON.stringify(payload)).to.deep.equal(one);
+    }
+  });
+
+  it('counts the near-duplicates of a post, and finds them', async () => {
+    const alike = rows.filter(({ duplicate_group: group }) => group === 'group 3');
+    for (const dialect of ['sqlite', 'postgresql'] as const) {
+      const ask = { ask: 'posts', from: 0, to: NOW + HOUR };
+      const found = async (group: string) =>
+        ((await answer(dialect, { ...ask, group })) as { posts: { id: string; alike: number }[] }).posts; // prettier-ignore
+      expect(new Set((await found('group 3')).map(({ alike }) => alike))).to.deep.equal(
+        new Set([alike.length]),
+      );
+      expect(alike.map(({ id }) => id)).to.include.members((await found('group 3')).map(({ id }) => id)); // prettier-ignore
+      expect(await found("x' OR 1 = 1 --")).to.deep.equal([]);
     }
   });
 

@@ -10,6 +10,8 @@ export default {
       more: false,
       appending: false,
       selection: null,
+      /** The group of near-duplicates that is looked at. */
+      alike: null,
       hover: null,
       mode: 'share',
       wordClass: '',
@@ -23,7 +25,8 @@ export default {
   computed: {
     filtered() {
       const { topic, source, language } = this.filter;
-      return Boolean(topic || source || language || this.filter.class) || this.selection !== null;
+      const chosen = topic || source || language || this.filter.class || this.alike;
+      return Boolean(chosen) || this.selection !== null;
     },
     topics() {
       const { topics } = this.answer ?? { topics: [] };
@@ -274,6 +277,7 @@ export default {
       };
     },
     selectionText() {
+      if (this.alike) return this.alikeText(this.alike.posts);
       const bar = this.answer.bars[this.selection];
       return bar ? this.period(bar.at) : '';
     },
@@ -353,7 +357,7 @@ export default {
   methods: {
     refresh() {
       this.ask('overview', { filter: this.filter });
-      if (this.selection !== null) this.askSelected();
+      if (this.selection !== null || this.alike) this.askSelected();
     },
     /** New posts came: at most one question every two seconds, and none while nobody looks. */
     changed() {
@@ -373,7 +377,8 @@ export default {
         }
         this.answer = payload;
         this.updated = this.t('updated', this.moment(Date.now(), { timeStyle: 'medium' }));
-        if (this.selection === null && !this.appended) this.show(payload.posts, false);
+        if (this.selection === null && !this.alike && !this.appended)
+          this.show(payload.posts, false);
       }
       if (payload.ask === 'posts') {
         this.show(payload.posts, this.appending);
@@ -391,6 +396,7 @@ export default {
     },
     changedFilter() {
       this.selection = null;
+      this.alike = null;
       this.appended = false;
       this.refresh();
     },
@@ -400,9 +406,20 @@ export default {
     },
     select(index) {
       this.selection = this.selection === index ? null : index;
+      this.alike = null;
       this.appended = false;
       if (this.selection === null) this.show(this.answer.posts, false);
       else this.askSelected();
+    },
+    /** The near-duplicates of a post, whatever else is chosen. */
+    selectAlike(post) {
+      this.selection = null;
+      this.alike = { group: post.duplicate_group, posts: post.alike };
+      this.appended = false;
+      this.askSelected();
+    },
+    alikeText(posts) {
+      return this.t('alike', this.amount(posts) + (posts === 1_000 ? '+' : ''));
     },
     askSelected(before) {
       const bar = this.selection === null ? null : this.answer.bars[this.selection];
@@ -410,6 +427,10 @@ export default {
         ? { from: bar.at, to: bar.at + this.answer.bucket }
         : { from: this.answer.from, to: this.answer.to };
       this.appending = Boolean(before);
+      if (this.alike) {
+        this.ask('posts', { group: this.alike.group, from: 0, to: this.answer.to, before });
+        return;
+      }
       this.ask('posts', { filter: this.filter, ...time, before });
     },
     loadMore() {
@@ -575,6 +596,8 @@ export default {
       perhaps: 'perhaps {0}',
       fallback: 'answered by the fallback',
       original: 'original',
+      alike: '{0} alike',
+      'alike-hint': 'Posts that repeat one another: show them',
       more: 'Older posts',
       words: 'Words that decided',
       rising: 'Rising words',
@@ -635,6 +658,8 @@ export default {
       perhaps: '可能是{0}',
       fallback: '由后备模型回答',
       original: '原文',
+      alike: '相似 {0} 条',
+      'alike-hint': '内容重复的帖子：点击查看',
       more: '更早的帖子',
       words: '决定性词语',
       rising: '上升词',

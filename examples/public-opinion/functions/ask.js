@@ -21,6 +21,8 @@ const PAGE = 50;
 const SAMPLE = 3_000;
 /** A briefing reads so many of the newest posts. */
 const BRIEFED = 20_000;
+/** Near-duplicates of a post are counted up to here. */
+const MOST_ALIKE = 1_000;
 
 const { ask, filter = {} } = msg.payload ?? {};
 const text = (value) =>
@@ -47,7 +49,7 @@ function counts(columns, group, begin, end, width, { sources = true, languages =
 }
 
 /** The newest posts of a time, of one topic and what else the filter asks for. */
-function posts(columns, begin, end, most, before) {
+function posts(columns, begin, end, most, { before, group } = {}) {
   const params = [begin, end];
   const where = [];
   let table = 'posts';
@@ -62,6 +64,7 @@ function posts(columns, begin, end, most, before) {
   if (source) where.push(`posts.source = $${params.push(source)}`);
   if (language) where.push(`posts.language = $${params.push(language)}`);
   if (wanted) where.push(`posts.class = $${params.push(wanted)}`);
+  if (group) where.push(`posts.duplicate_group = $${params.push(group)}`);
   if (before) {
     const [when, id] = [`$${params.push(before.time)}`, `$${params.push(before.id)}`];
     where.push(`(${time} < ${when} OR ${time} = ${when} AND posts.id < ${id})`);
@@ -74,7 +77,9 @@ function posts(columns, begin, end, most, before) {
 }
 
 const POST = `posts.id, posts.topic, source, author, url, text, language, posts.time, label, score, class,
-    words, duplicate_group, weight, model, runtime, fallback`;
+    words, duplicate_group, weight, model, runtime, fallback,
+    (SELECT count(*) FROM (SELECT 1 FROM posts AS other
+      WHERE other.duplicate_group = posts.duplicate_group LIMIT ${MOST_ALIKE}) AS alike) AS alike`;
 
 function words(begin, end) {
   const { sql, params } = posts('class, words', begin, end, SAMPLE);
@@ -143,19 +148,16 @@ const QUESTIONS = {
     ],
   }),
   posts: () => {
-    const { from: begin, to: end, before } = msg.payload;
+    const { from: begin, to: end, before, group } = msg.payload;
     const time = number(before?.time);
     const id = text(before?.id);
     return {
       info: { page: PAGE },
       query: [
-        posts(
-          POST,
-          number(begin) ?? from,
-          number(end) ?? to,
-          PAGE,
-          time !== undefined && id && { time, id },
-        ),
+        posts(POST, number(begin) ?? from, number(end) ?? to, PAGE, {
+          before: time !== undefined && id && { time, id },
+          group: text(group),
+        }),
       ],
     };
   },

@@ -1,8 +1,8 @@
 // Posts in the order of their times for the alerts: batches overtake each other in the model, and a replayed
 // hour passes in seconds, so that they would come too late to be counted. What comes waits until nothing more
 // has come for a while, but not long.
-const PAUSE = 500;
-const LONGEST = 3_000;
+const PAUSE = 1_500;
+const LONGEST = 6_000;
 
 const held = (globalThis.held ??= { posts: [], since: 0, timer: undefined });
 clearTimeout(held.timer);

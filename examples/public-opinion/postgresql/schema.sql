@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS posts (
 CREATE INDEX IF NOT EXISTS posts_time ON posts (time, id);
 CREATE INDEX IF NOT EXISTS posts_class_time ON posts (class, time);
 CREATE INDEX IF NOT EXISTS posts_source_time ON posts (source, time);
+CREATE INDEX IF NOT EXISTS posts_alike ON posts (duplicate_group, time);
 
 -- A unique key of a partitioned table must hold the column that parts it: (id, time) alone would take a
 -- post again that comes with another time. So the ids have a table of their own, which is not parted.

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS posts (
 CREATE INDEX IF NOT EXISTS posts_time ON posts (time);
 CREATE INDEX IF NOT EXISTS posts_class_time ON posts (class, time);
 CREATE INDEX IF NOT EXISTS posts_source_time ON posts (source, time);
+CREATE INDEX IF NOT EXISTS posts_alike ON posts (duplicate_group, time);
 
 -- The channel that a post came by, and the rules that it matches.
 CREATE TABLE IF NOT EXISTS post_topics (
