@@ -10,6 +10,9 @@ import { locateFfmpeg, type FfmpegPrograms } from './locate';
 import { MatroskaReader } from './matroska';
 import { FfmpegProcess } from './process';
 
+/** Sound of a live source comes in pieces of 20 ms, however large the packets of the source are. */
+const PIECES_PER_SECOND = 50;
+
 export const DEVICE_SYSTEMS = ['alsa', 'pulse', 'v4l2', 'avfoundation', 'dshow'] as const;
 export type DeviceSystem = (typeof DEVICE_SYSTEMS)[number];
 
@@ -352,7 +355,7 @@ class Session {
         '-map',
         inputs.audio,
         '-af',
-        `aresample=${audio.sampleRateHz}:async=1`,
+        `aresample=${audio.sampleRateHz}:async=1,asetnsamples=n=${Math.round(audio.sampleRateHz / PIECES_PER_SECOND)}:p=0`,
         '-ac',
         '1',
         '-c:a',
@@ -379,8 +382,9 @@ class Session {
       '-dn',
       '-max_interleave_delta',
       '500000',
+      // A packet leaves as soon as the next one comes, and pieces of sound are short.
       '-cluster_time_limit',
-      '40',
+      '0',
       '-flush_packets',
       '1',
       '-f',

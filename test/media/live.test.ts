@@ -31,7 +31,7 @@ const failureIn = (statuses: readonly LiveStatus[]) =>
   statuses.flatMap((status) => ('error' in status ? [status.error.code] : []));
 
 describe('a live source', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   let film: string;
 
