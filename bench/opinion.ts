@@ -74,7 +74,7 @@ async function measure(id: string): Promise<BenchRow[]> {
   });
   await nodeRed.deploy(chosen);
   await nodeRed.ready();
-  const database = new OpinionDatabase(nodeRed);
+  const database = await OpinionDatabase.open(nodeRed);
   try {
     const clients = await Promise.all(
       Array.from({ length: CONNECTIONS }, () => connect(nodeRed.mqttPort)),

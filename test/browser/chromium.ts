@@ -50,6 +50,13 @@ export async function openPage(
   return { page, problems };
 }
 
+/** Closes what a test has opened: a page goes on asking and drawing beside those of the next test. */
+export async function closePages(browser: Browser): Promise<void> {
+  const contexts = browser.browserContexts();
+  const opened = contexts.filter((context) => context !== browser.defaultBrowserContext());
+  await Promise.all(opened.map((context) => context.close()));
+}
+
 /** Keeps a picture for people in coverage/screenshots/. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Browser, ElementHandle, Page } from 'puppeteer-core';
 import { installModel, NodeRed } from '../flows/node-red';
 import { until } from '../media/fixtures';
-import { keepScreenshot, openChromium, openPage } from './chromium';
+import { closePages, keepScreenshot, openChromium, openPage } from './chromium';
 
 const SETTINGS = `module.exports = {
   flowFile: 'flows.json',
@@ -33,7 +33,10 @@ declare const RED: {
 interface ElementInPage {
   textContent: string | null;
 }
+declare const jQuery: { timers: readonly object[] };
+declare const CSSTransition: abstract new () => object;
 declare const document: {
+  getAnimations(): { playState: string }[];
   querySelector(selector: string): (ElementInPage & { click(): void }) | null;
   querySelectorAll(selector: string): Iterable<ElementInPage>;
 };
@@ -52,7 +55,7 @@ const WORDS = {
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('the editor', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let browser: Browser;
   before(async () => {
@@ -60,6 +63,7 @@ describe('the editor', function () {
     await installModel(nodeRed.userDir, 'truncated', 'truncated');
     browser = await openChromium();
   });
+  afterEach(() => closePages(browser));
   after(async () => {
     await browser.close();
     await nodeRed.stop();
@@ -83,12 +87,24 @@ describe('the editor', function () {
   /** Trays and the palette slide: what is done to something that still moves goes astray. */
   async function still(element: ElementHandle): Promise<void> {
     let place = '';
-    for (;;) {
-      const now = JSON.stringify(await element.boundingBox());
-      if (now === place) break;
-      place = now;
-      await sleep(100);
-    }
+    await until(
+      async () => {
+        const before = place;
+        place = JSON.stringify(await element.boundingBox());
+        if (place === before && !(await moves(element))) return true;
+        await sleep(100);
+        return false;
+      },
+      'the end of what moves',
+      60_000,
+    );
+  }
+
+  /** A browser that is too busy to draw shows something that moves at the same place twice. */
+  async function moves(element: ElementHandle): Promise<boolean> {
+    const isInView = await element.isIntersectingViewport();
+    const page = (element).frame.page();
+    return !isInView || (await page.evaluate(() => jQuery.timers.length > 0 || document.getAnimations().some((one) => one instanceof CSSTransition && one.playState === 'running'))); // prettier-ignore
   }
 
   async function click(page: Page, selector: string): Promise<void> {
@@ -177,6 +193,18 @@ describe('the editor', function () {
   const isShown = (page: Page, selector: string): Promise<boolean> =>
     page.$eval(selector, (element) => (element as unknown as { offsetHeight: number }).offsetHeight > 0); // prettier-ignore
 
+  /** Until an element is shown, or until it no longer is, though it is still part of the page. */
+  const becomes = (page: Page, selector: string, state: 'shown' | 'hidden') =>
+    page.waitForFunction(
+      (wanted, shown) => {
+        const element = document.querySelector(wanted) as { offsetHeight: number } | null;
+        return element !== null && element.offsetHeight > 0 === shown;
+      },
+      {},
+      selector,
+      state === 'shown',
+    );
+
   async function openTab(page: Page, tabs: string, number: number, field: string): Promise<void> {
     // What is on a tab may be made when it is opened.
     const isOpen = async () => (await page.$(field)) !== null && (await isShown(page, field));
@@ -184,7 +212,7 @@ describe('the editor', function () {
       await click(page, `${tabs} li:nth-child(${number}) a`);
       await sleep(300);
     }
-    expect(await isShown(page, field), field).to.equal(true);
+    await becomes(page, field, 'shown');
   }
 
   /** Texts that the catalogue lacked show as their keys. */
@@ -289,17 +317,14 @@ describe('the editor', function () {
       const { page, problems } = await openEditor(language);
       await page.evaluate(() => RED.workspaces.add());
       await sleep(300);
-      const choose = async (field: string, value: string) => {
-        await page.select(`#node-input-${field}`, value);
-        await sleep(100);
-      };
+      const choose = (field: string, value: string) => page.select(`#node-input-${field}`, value);
 
       const preprocess = await dragIn(page, 'emotion-preprocess-audio', 200, 150);
       await openDialog(page, preprocess);
       expect(await untranslated(page)).to.deep.equal([]);
-      expect(await isShown(page, '#emotion-longest-sound')).to.equal(true);
+      await becomes(page, '#emotion-longest-sound', 'shown');
       await choose('output', 'windows');
-      expect(await isShown(page, '#emotion-longest-sound')).to.equal(false);
+      await becomes(page, '#emotion-longest-sound', 'hidden');
       await keepScreenshot(page, `preprocess-audio-${language}`);
       await accept(page);
 
@@ -315,15 +340,15 @@ describe('the editor', function () {
         ['test', '#node-input-hz'],
       ] as const) {
         await choose('source', source);
-        expect(await isShown(page, row), source).to.equal(true);
-        expect(await isShown(page, '#emotion-capture-found'), source).to.equal(false);
+        await becomes(page, row, 'shown');
+        await becomes(page, '#emotion-capture-found', 'hidden');
       }
-      expect(await isShown(page, '#node-input-policy')).to.equal(false);
+      await becomes(page, '#node-input-policy', 'hidden');
       await choose('pace', 'asked');
-      expect(await isShown(page, '#node-input-policy')).to.equal(true);
-      expect(await isShown(page, '#node-input-limitSeconds')).to.equal(false);
+      await becomes(page, '#node-input-policy', 'shown');
+      await becomes(page, '#node-input-limitSeconds', 'hidden');
       await choose('policy', 'all');
-      expect(await isShown(page, '#node-input-limitSeconds')).to.equal(true);
+      await becomes(page, '#node-input-limitSeconds', 'shown');
       await keepScreenshot(page, `capture-${language}`);
       await accept(page);
 
@@ -416,9 +441,9 @@ describe('the editor', function () {
       await openTab(page, '#emotion-buffer-tabs', 1, '#node-input-batchItems');
       await keepScreenshot(page, `buffer-${language}`);
       await openTab(page, '#emotion-buffer-tabs', 2, '#node-input-folder');
-      expect(await isShown(page, '#node-input-batchItems')).to.equal(false);
+      await becomes(page, '#node-input-batchItems', 'hidden');
       await openTab(page, '#emotion-buffer-tabs', 3, '#node-input-mqtt');
-      expect(await isShown(page, '#node-input-topic')).to.equal(false);
+      await becomes(page, '#node-input-topic', 'hidden');
       await click(page, '#node-input-mqtt');
       await visible(page, '#node-input-topic');
       await keepScreenshot(page, `buffer-mqtt-${language}`);
@@ -530,6 +555,5 @@ describe('the editor', function () {
     await dragIn(page, 'catch', 300, 320);
     await page.waitForSelector(`[id="${id}"] .emotion-uncaught.hide`);
     expect(problems).to.deep.equal([]);
-    await page.close();
   });
 });

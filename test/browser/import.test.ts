@@ -6,7 +6,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { packageRoot } from '../../lib/models/package-root';
 import { NodeRed } from '../flows/node-red';
 import { hub, serve, TestServer } from '../models/import/hub-server';
-import { keepScreenshot, openChromium, openPage } from './chromium';
+import { closePages, keepScreenshot, openChromium, openPage } from './chromium';
 
 const TINY = join(packageRoot(), 'test/fixtures/models/tiny-text');
 const LABELS = ['neutral', 'joy', 'sadness', 'anger', 'LABEL_4', 'disgust', 'surprise'];
@@ -27,7 +27,7 @@ declare const RED: {
 declare const localStorage: { setItem(key: string, value: string): void };
 
 describe('the import dialog', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let browser: Browser;
   let server: TestServer;
@@ -55,6 +55,7 @@ describe('the import dialog', function () {
     });
     browser = await openChromium();
   });
+  afterEach(() => closePages(browser));
   after(async () => {
     await browser.close();
     await nodeRed.stop();
@@ -176,7 +177,6 @@ describe('the import dialog', function () {
       await keepScreenshot(page, `import-done-${language}`);
       const expected = (line: string) => /emotion-model\/import\/propose|status of 422/.test(line);
       expect(problems.filter((line) => !expected(line))).to.deep.equal([]);
-      await page.close();
     });
   }
 });

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { NodeRed } from '../flows/node-red';
 import { until } from '../media/fixtures';
 import { CLASSES, connect, madeUpPosts, OpinionDatabase, publish } from '../flows/opinion';
-import { keepScreenshot, openChromium, openPage } from './chromium';
+import { closePages, keepScreenshot, openChromium, openPage } from './chromium';
 
 interface PageElement {
   textContent: string | null;
@@ -16,20 +16,21 @@ interface PageElement {
 const HOSTILE = '<img src=x onerror="globalThis.hit=1"> happy {{ 1 + 1 }} <script>hit=1</script>';
 
 describe('the public-opinion dashboard', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let database: OpinionDatabase;
   let client: MqttClient;
   let browser: Browser;
   before(async () => {
     [nodeRed, browser] = await Promise.all([NodeRed.start(), openChromium()]);
-    database = new OpinionDatabase(nodeRed);
+    database = await OpinionDatabase.open(nodeRed);
     client = await connect(nodeRed.mqttPort);
     const posts = madeUpPosts(500);
     await publish(client, posts.slice(0, 300), 'transit');
     await publish(client, posts.slice(300), 'park');
     await database.reaches(500, () => nodeRed.log);
   });
+  afterEach(() => closePages(browser));
   after(async () => {
     await client.endAsync(true);
     await browser.close();
@@ -52,6 +53,15 @@ describe('the public-opinion dashboard', function () {
         (elements as unknown as PageElement[]).map(({ dataset }) => Number(dataset[name])),
       member,
     );
+  /** When each bar begins and how many posts it stands for, of one moment: bars move on with the time. */
+  const bars = (page: Page): Promise<{ starts: number[]; counts: number[] }> =>
+    page.$$eval('.op-hit', (elements) => {
+      const data = (elements as unknown as PageElement[]).map(({ dataset }) => dataset);
+      return {
+        starts: data.map(({ at }) => Number(at)),
+        counts: data.map(({ posts }) => Number(posts)),
+      };
+    });
   const texts = (page: Page, selector: string): Promise<string[]> =>
     page.$$eval(selector, (elements) =>
       (elements as unknown as PageElement[]).map(({ textContent }) => (textContent ?? '').trim()),
@@ -80,12 +90,10 @@ describe('the public-opinion dashboard', function () {
     expect(legend).to.deep.equal(CLASSES.map((name) => within(from, to, `AND class = '${name}'`)));
     expect(within(from, to, "AND class = 'uncertain'")).to.be.above(0);
 
-    const starts = await figures(page, '.op-hit', 'at');
+    const { starts, counts } = await bars(page);
     const width = starts[1]! - starts[0]!;
     expect(starts).to.have.length(48);
-    expect(await figures(page, '.op-hit', 'posts')).to.deep.equal(
-      starts.map((start) => within(start, start + width)),
-    );
+    expect(counts).to.deep.equal(starts.map((start) => within(start, start + width)));
 
     const negative = within(from, to, "AND class IN ('sad', 'angry', 'fear', 'disgust')");
     const [shown] = await figures(page, '[data-op=negative]', 'value');
@@ -104,8 +112,7 @@ describe('the public-opinion dashboard', function () {
   it('opens the posts behind a bar, and more of them', async () => {
     const { page, problems } = await open();
     await shows(page, 500);
-    const starts = await figures(page, '.op-hit', 'at');
-    const counts = await figures(page, '.op-hit', 'posts');
+    const { starts, counts } = await bars(page);
     const fullest = counts.indexOf(Math.max(...counts));
     await page.click(`.op-hit[data-bar="${fullest}"]`);
     await page.waitForSelector('[data-op=selection]');
@@ -275,7 +282,7 @@ describe('the public-opinion dashboard', function () {
     });
     await page.waitForFunction(
       "Number(document.querySelector('[data-op=alerts]')?.textContent) > 0",
-      { timeout: 60_000 },
+      { timeout: 120_000 },
     );
     await page.waitForSelector('.op-alerts b');
     expect((await texts(page, '.op-alerts b')).join(' ')).to.contain('transit');

@@ -7,10 +7,10 @@ import { NodeRed } from '../flows/node-red';
 import { scratchFolder } from '../media/fixtures';
 import { drawFaces } from '../video/drawn-face';
 import { film, portrait } from '../video/face-files';
-import { keepScreenshot, openChromium, openPage } from './chromium';
+import { closePages, keepScreenshot, openChromium, openPage } from './chromium';
 
 describe('the try-it page, for faces', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const folder = scratchFolder();
   let nodeRed: NodeRed;
   let browser: Browser;
@@ -18,6 +18,7 @@ describe('the try-it page, for faces', function () {
     nodeRed = await NodeRed.start();
     browser = await openChromium();
   });
+  afterEach(() => closePages(browser));
   after(async () => {
     await browser.close();
     await nodeRed.stop();

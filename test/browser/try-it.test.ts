@@ -5,7 +5,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { babble } from '../audio/signal';
 import { NodeRed } from '../flows/node-red';
 import { make, scratchFolder } from '../media/fixtures';
-import { keepScreenshot, openChromium, openPage } from './chromium';
+import { closePages, keepScreenshot, openChromium, openPage } from './chromium';
 
 interface PageElement {
   textContent: string | null;
@@ -13,13 +13,14 @@ interface PageElement {
 }
 
 describe('the try-it page', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let browser: Browser;
   before(async () => {
     nodeRed = await NodeRed.start();
     browser = await openChromium();
   });
+  afterEach(() => closePages(browser));
   after(async () => {
     await browser.close();
     await nodeRed.stop();
@@ -185,7 +186,10 @@ describe('the try-it page', function () {
       const { page, problems } = await openVoice();
       await page.click('#record');
       await page.waitForSelector('#record[aria-pressed="true"]');
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      // By the page's own count, which stands still as long as the browser does.
+      await page.waitForFunction(
+        "parseInt(/\\d+/.exec(document.getElementById('audio-state').textContent)) >= 2",
+      );
       await page.click('#record');
       await page.waitForSelector('.result');
       expect((await texts(page, '.verdict'))[0]).not.to.equal('');

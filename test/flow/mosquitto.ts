@@ -22,9 +22,11 @@ async function freePort(): Promise<number> {
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.unref();
-    setTimeout(() => socket.destroy(), 100);
+    socket.once('connect', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(false));
   });
 }
 
@@ -66,7 +68,7 @@ export class Mosquitto {
     await until(async () => {
       if (failure) throw new Error('Mosquitto is not installed', { cause: failure });
       return answers(this.port);
-    }, 'Mosquitto', 20_000); // prettier-ignore
+    }, 'Mosquitto', 60_000); // prettier-ignore
   }
 
   /** As an administrator does; it writes down what it holds. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { packageRoot } from '../../lib/models/package-root';
@@ -73,9 +74,10 @@ describe(`a camera with ${FPS} pictures a second`, function () {
   /** With the resident megabytes of all that Node-RED started: the engine and FFmpeg. */
   async function holds(): Promise<Probe & { childrenMb: number }> {
     const pids = await childrenOf(nodeRed.process.pid!);
-    const resident = pids.map((pid) =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0),
+    const status = await Promise.all(
+      pids.map((pid) => readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')),
     );
+    const resident = status.map((text) => Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0));
     const childrenMb = resident.reduce((sum, kb) => sum + kb / 1e3, 0);
     return { ...(await ask<Probe>('probe')), childrenMb };
   }
@@ -117,6 +119,7 @@ describe(`a camera with ${FPS} pictures a second`, function () {
     await pictures(WARM_UP);
     const before = { ...(await holds()), ...(await seen()) };
     await pictures(before.pictures + LOOKED_AT);
+    await until(async () => (await seen()).answers > before.answers, 'an answer', 60_000);
     const after = { ...(await holds()), ...(await seen()) };
 
     const mb = (key: 'heapMb' | 'outsideMb' | 'rssMb' | 'childrenMb') =>

@@ -25,7 +25,7 @@ interface EdgePost {
 }
 
 describe('the flow of an edge gateway', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   const file = join(packageRoot(), 'examples/flows/12-edge-gateway.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
   let nodeRed: NodeRed;

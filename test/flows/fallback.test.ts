@@ -61,7 +61,7 @@ flow.set('kept', kept);`,
 }
 
 describe('the flow that breaks things on purpose', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let flow: FlowNode[];
   before(async () => {

@@ -7,7 +7,7 @@ import { installModel, NodeRed } from './node-red';
 import { Specification, type Method } from './specification';
 
 describe('the HTTP API', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const specification = new Specification(['get /emotion', '/emotion/text', '/emotion/models']);
   let nodeRed: NodeRed;
   let slow: string;
@@ -113,7 +113,7 @@ describe('the HTTP API', function () {
   it('says when the model takes too long, and answers the next text', async () => {
     const { flows } = await nodeRed.flows();
     await nodeRed.deploy(
-      flows.map((node) => (node.type === 'emotion-model' ? { ...node, timeoutMs: 100 } : node)),
+      flows.map((node) => (node.type === 'emotion-model' ? { ...node, timeoutMs: 1_000 } : node)),
     );
     await nodeRed.ready();
     const late = await post({ text: 'slow '.repeat(60), model: 'slow-text' });

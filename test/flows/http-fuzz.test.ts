@@ -15,7 +15,7 @@ const SEED = Number(process.env.EMOTION_FUZZ_SEED ?? 20260601);
 const SHARE_OF_OTHERS = 0.05;
 
 describe('any request that the specification allows, or does not', function () {
-  this.timeout(Math.max(120_000, RUNS * 500));
+  this.timeout(Math.max(300_000, RUNS * 500));
   const specification = new Specification([]);
   const files = [wavFile(babble(1)), encodeJpeg(portrait(), 90)];
   let nodeRed: NodeRed;

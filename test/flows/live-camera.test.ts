@@ -16,7 +16,7 @@ interface FlowNode {
 }
 
 describe('the flow for a live camera', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const folder = scratchFolder();
   const file = join(packageRoot(), 'examples/flows/06-live-camera.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];
@@ -64,7 +64,7 @@ describe('the flow for a live camera', function () {
     await until(async () => (await look()).seen >= 3, 'three answers', 60_000);
     const { last } = await look();
     const running = () => ffmpegChildren(nodeRed.process.pid);
-    expect(await running()).to.have.length(1);
+    await until(async () => (await running()).length === 1, 'one FFmpeg');
     expect((await press('stop')).status).to.equal(200);
     await until(async () => (await running()).length === 0, 'the end of FFmpeg');
     return last;

@@ -21,7 +21,7 @@ async function exampleSentence(): Promise<Buffer> {
 }
 
 describe('the flow that makes one answer of a clip', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const folder = scratchFolder();
   const specification = new Specification([`post ${PATH}`]);
   const surprised = encodeJpeg(portrait(240, 200, { mouth: 0.9 }), 95);

@@ -67,7 +67,7 @@ const FLOW = [
 ]; // prettier-ignore
 
 describe('a machine on which ONNX Runtime cannot be loaded', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   const preload = join(__dirname, 'without-onnx-runtime.js');
   const installed = process.env['EMOTION_TENSORFLOW'];

@@ -87,7 +87,7 @@ export class NodeRed {
 
   /** Until the routes of the flows are there: Node-RED answers before it has made them. */
   async ready(): Promise<void> {
-    const until = Date.now() + 60_000;
+    const until = Date.now() + 120_000;
     while ((await fetch(`${this.url}/emotion/models`)).status === 404) {
       if (Date.now() > until) throw new Error(`no route /emotion/models\n${this.log}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -123,7 +123,7 @@ export class NodeRed {
 
   /** Until flows have started once more than before. */
   async #hasStarted(before: number): Promise<void> {
-    const until = Date.now() + 60_000;
+    const until = Date.now() + 120_000;
     while (this.#starts() <= before) {
       if (Date.now() > until) throw new Error(`the flows do not start\n${this.log}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -137,7 +137,8 @@ export class NodeRed {
 
   /** Stops it as Ctrl-C does. */
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
-    const exit = this.process.exitCode === null ? once(this.process, 'exit') : [];
+    const { exitCode, signalCode } = this.process;
+    const exit = exitCode === null && signalCode === null ? once(this.process, 'exit') : [exitCode];
     this.process.kill(signal);
     const [code] = (await exit) as [number | null];
     if (this.temporary) await rm(this.userDir, { recursive: true, force: true });

@@ -32,7 +32,7 @@ const FLOWS = [
 ];
 
 describe('what the nodes for public opinion remember', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let userDir: string;
   before(async () => {
     userDir = await mkdtemp(join(tmpdir(), 'emotion-state-'));

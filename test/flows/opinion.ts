@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import mqtt, { type MqttClient } from 'mqtt';
+import { until } from '../media/fixtures';
 import type { NodeRed } from './node-red';
 
 /** What a device sends to `opinion/<topic>/post`. */
@@ -27,8 +29,30 @@ export const CLASSES = [
 export class OpinionDatabase {
   readonly #database: Database.Database;
 
-  constructor(nodeRed: NodeRed) {
-    this.#database = new Database(join(nodeRed.userDir, 'opinion.sqlite'), { readonly: true });
+  private constructor(file: string) {
+    this.#database = new Database(file, { readonly: true });
+  }
+
+  /** Once Node-RED has made its tables: it does so when the flows have begun. */
+  static async open(nodeRed: NodeRed): Promise<OpinionDatabase> {
+    const file = join(nodeRed.userDir, 'opinion.sqlite');
+    let database: OpinionDatabase | undefined;
+    await until(
+      () => {
+        if (!existsSync(file)) return false;
+        const opened = new OpinionDatabase(file);
+        try {
+          opened.count();
+          database = opened;
+        } catch {
+          opened.close();
+        }
+        return database !== undefined;
+      },
+      'the tables',
+      120_000,
+    );
+    return database!;
   }
 
   rows(sql: string, ...params: unknown[]): Record<string, unknown>[] {
@@ -41,9 +65,9 @@ export class OpinionDatabase {
 
   /** Until so many posts are there. */
   async reaches(posts: number, log: () => string): Promise<void> {
-    const until = Date.now() + 60_000;
+    const end = Date.now() + 120_000;
     while (this.count() < posts) {
-      if (Date.now() > until) throw new Error(`${this.count()} of ${posts} posts\n${log()}`);
+      if (Date.now() > end) throw new Error(`${this.count()} of ${posts} posts\n${log()}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
@@ -53,8 +77,19 @@ export class OpinionDatabase {
   }
 }
 
-export function connect(port: number): Promise<MqttClient> {
-  return mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 0 });
+/** Once the broker listens: the one inside Node-RED does so some time after the flows have begun. */
+export async function connect(port: number): Promise<MqttClient> {
+  let client: MqttClient | undefined;
+  await until(
+    async () => {
+      const url = `mqtt://127.0.0.1:${port}`;
+      client = await mqtt.connectAsync(url, { reconnectPeriod: 0 }).catch(() => undefined);
+      return client !== undefined;
+    },
+    'the broker',
+    120_000,
+  );
+  return client!;
 }
 
 /** Publishes with QoS 1; resolves when the broker has them all. */

@@ -54,7 +54,7 @@ export class PostgreSQL {
     this.server = server;
     let log = '';
     server.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    const until = Date.now() + 60_000;
+    const until = Date.now() + 120_000;
     for (;;) {
       const ready = await this.rows('SELECT 1').then(
         () => true,

@@ -6,13 +6,13 @@ import { NodeRed } from './node-red';
 import { connect, madeUpPosts, OpinionDatabase, publish } from './opinion';
 
 describe('the public-opinion flow', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let nodeRed: NodeRed;
   let database: OpinionDatabase;
   let client: MqttClient;
   before(async () => {
     nodeRed = await NodeRed.start();
-    database = new OpinionDatabase(nodeRed);
+    database = await OpinionDatabase.open(nodeRed);
     client = await connect(nodeRed.mqttPort);
   });
   after(async () => {

@@ -73,7 +73,7 @@ describe(`${POSTS_PER_SECOND} posts a second for ${MINUTES} minutes`, function (
       );
       await nodeRed.ready();
     }
-    database = new OpinionDatabase(nodeRed);
+    database = await OpinionDatabase.open(nodeRed);
     client = await connect(nodeRed.mqttPort);
   });
   after(async () => {

@@ -43,7 +43,7 @@ async function listeningOn(pid: number): Promise<{ address: string; port: number
 }
 
 describe('npm start', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let userDir: string;
   beforeEach(async () => {
     userDir = await mkdtemp(join(tmpdir(), 'emotion-start-'));
@@ -114,7 +114,8 @@ describe('npm start', function () {
     });
     let log = '';
     child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    expect(await once(child, 'exit')).to.deep.equal([1, null]);
+    // Only then has all of its output been read.
+    expect(await once(child, 'close')).to.deep.equal([1, null]);
     expect(log).to.contain('port in use');
     server.close();
   });
@@ -126,7 +127,7 @@ describe('npm start', function () {
     });
     let log = '';
     child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    expect(await once(child, 'exit')).to.deep.equal([1, null]);
+    expect(await once(child, 'close')).to.deep.equal([1, null]);
     expect(log).to.contain('"http"');
     await access(userDir);
   });
