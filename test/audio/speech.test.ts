@@ -78,7 +78,7 @@ describe('EnergyGate', () => {
 });
 
 describe('SileroScorer', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let model: SileroModel;
 
   before(async () => {

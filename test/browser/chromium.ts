@@ -37,7 +37,7 @@ export async function openPage(
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   // Of a browser that shares a slow machine with another Node-RED and another browser.
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(120_000);
   await page.setViewport({ width, height });
   const problems: string[] = [];
   page.on('console', (message: ConsoleMessage) => {

@@ -103,7 +103,7 @@ describe('the editor', function () {
   /** A browser that is too busy to draw shows something that moves at the same place twice. */
   async function moves(element: ElementHandle): Promise<boolean> {
     const isInView = await element.isIntersectingViewport();
-    const page = (element).frame.page();
+    const page = element.frame.page();
     return !isInView || (await page.evaluate(() => jQuery.timers.length > 0 || document.getAnimations().some((one) => one instanceof CSSTransition && one.playState === 'running'))); // prettier-ignore
   }
 

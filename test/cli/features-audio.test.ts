@@ -39,7 +39,7 @@ async function run(
 }
 
 describe('emotion-features audio', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   const sound = babble(2);
   const file = path.join(folder, 'a.wav');

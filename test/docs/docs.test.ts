@@ -35,7 +35,7 @@ function anchors(markdown: string): Set<string> {
 
 describe('the documentation', () => {
   it('has a page for every node as its help says it, in both languages', function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const script = join(root, 'tools/make-node-pages.mjs');
     const { status, stderr } = spawnSync(process.execPath, [script, '--check'], {
       encoding: 'utf8',

@@ -17,7 +17,7 @@ const SCRIPT = `
 `;
 
 describe('loadOnnxRuntime', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let home: string;
   beforeEach(async () => {
     home = await mkdtemp(join(tmpdir(), 'emotion-runtime-'));

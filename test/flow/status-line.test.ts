@@ -16,44 +16,44 @@ function record(intervalMs?: number) {
 
 describe('StatusLine', () => {
   it('sends the first change at once and of those that follow only the last one', async () => {
-    const { line, texts } = record(30);
+    const { line, texts } = record(200);
     for (let count = 0; count < 100; count += 1) line.show(status(`${count}`));
     expect(texts()).to.deep.equal(['0']);
-    await sleep(60);
+    await sleep(250);
     expect(texts()).to.deep.equal(['0', '99']);
   });
 
   it('sends at most three changes a second', async () => {
     const { line, sent } = record();
-    const until = performance.now() + 1_000;
-    while (performance.now() < until) {
-      line.show(status(`${sent.length} ${performance.now()}`));
+    for (let count = 0; sent.length < 4; count += 1) {
+      line.show(status(`${count}`));
       await sleep(5);
     }
-    expect(sent.length).to.be.within(2, 3);
     line.close();
+    // A timer may be a millisecond early.
+    expect(sent[3]!.at - sent[0]!.at).to.be.at.least(1_000);
   });
 
   it('does not repeat what is shown', async () => {
-    const { line, texts } = record(10);
+    const { line, texts } = record(100);
     line.show(status('happy'));
     line.show(status('sad'));
     line.show(status('happy'));
-    await sleep(30);
+    await sleep(150);
     expect(texts()).to.deep.equal(['happy']);
     line.clear();
-    await sleep(30);
+    await sleep(150);
     line.clear();
     expect(texts()).to.deep.equal(['happy', '']);
   });
 
   it('sends nothing after it is closed', async () => {
-    const { line, texts } = record(10);
+    const { line, texts } = record(100);
     line.show(status('a'));
     line.show(status('b'));
     line.close();
     line.show(status('c'));
-    await sleep(30);
+    await sleep(150);
     expect(texts()).to.deep.equal(['a']);
   });
 

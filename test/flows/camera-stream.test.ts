@@ -53,7 +53,7 @@ interface FlowNode {
 }
 
 describe(`a camera with ${FPS} pictures a second`, function () {
-  this.timeout(MINUTES * 120_000 + 180_000);
+  this.timeout(MINUTES * 120_000 + 300_000);
   const folder = scratchFolder();
   const file = join(packageRoot(), 'examples/flows/06-live-camera.json');
   const flow = JSON.parse(readFileSync(file, 'utf8')) as FlowNode[];

@@ -93,7 +93,7 @@ interface Seen {
 }
 
 describe('an engine that is killed again and again', function () {
-  this.timeout(60_000 + MESSAGES * 100 + KILLS * 5_000);
+  this.timeout(240_000 + MESSAGES * 100 + KILLS * 5_000);
   let nodeRed: NodeRed;
   before(async () => {
     nodeRed = await NodeRed.start({

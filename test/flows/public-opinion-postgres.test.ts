@@ -34,6 +34,8 @@ describe('the public-opinion flow with Mosquitto and PostgreSQL', function () {
       environment: {
         MQTT_URL: `mqtt://127.0.0.1:${broker.port}`,
         OPINION_POSTGRES: database.url,
+        // A minute after the start, the flow forgets what is older.
+        OPINION_KEEP_DAYS: '36500',
       },
     });
     client = await connect(broker.port);

@@ -82,7 +82,7 @@ async function openFiles(pid: number): Promise<number> {
 }
 
 describe('deploying again and again', function () {
-  this.timeout(REDEPLOYS * 3_000 + 120_000);
+  this.timeout(REDEPLOYS * 10_000 + 240_000);
   let nodeRed: NodeRed;
   before(async () => {
     nodeRed = await NodeRed.start({

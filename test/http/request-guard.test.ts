@@ -21,7 +21,7 @@ interface Post {
 }
 
 describe('RequestGuard', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let server: Server;
   let port: number;
   let guard: RequestGuard;
@@ -179,12 +179,12 @@ describe('RequestGuard', function () {
   });
 
   it('bounds the requests of a client, and says when to come again', async () => {
-    await start({ requestsPerMinute: 6, burst: 2 });
+    await start({ requestsPerMinute: 1, burst: 2 });
     expect(await post()).to.include({ status: 200 });
     expect(await post({ path: '/emotion/models', method: 'GET' })).to.include({ status: 200 });
     const answer = await post();
     expect(problem(answer)).to.include({ status: 429, code: 'request.rate' });
-    expect(Number(answer.headers['retry-after'])).to.be.within(9, 10);
+    expect(Number(answer.headers['retry-after'])).to.be.within(45, 60);
     expect(await post({ method: 'OPTIONS' })).to.include({ status: 200 });
     expect(await post({ path: '/elsewhere' })).to.include({ status: 200 });
   });

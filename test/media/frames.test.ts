@@ -29,7 +29,7 @@ function colour(frame: Frame | undefined, left: number, top: number): string {
 }
 
 describe('decoding pictures', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   /** Red at the left, blue at the right, 80 × 40. */
   const flag = ['-f', 'lavfi', '-i', 'color=red:size=40x40:rate=10:duration=1[r];color=blue:size=40x40:rate=10:duration=1[b];[r][b]hstack']; // prettier-ignore

@@ -98,7 +98,7 @@ describe('a live source', function () {
       );
       const [pid] = await ffmpegChildren();
       expect(pid).to.be.a('number');
-      process.kill(pid ?? 0, kill % 4 === 0 ? 'SIGTERM' : 'SIGKILL');
+      process.kill(pid!, kill % 4 === 0 ? 'SIGTERM' : 'SIGKILL');
     }
     await until(() => seen.samples.some((piece) => piece.connection === 21), 'the last connection');
     expect(await ffmpegChildren()).to.have.length(1);
@@ -130,9 +130,11 @@ describe('a live source', function () {
     const capture = new LiveCapture({ kind: 'file', path: film }, { ...AUDIO, ...QUICK });
     const seen = record(capture);
     capture.start();
+    // Looked for while there is time: the file plays for little more than a second.
+    let pid: number | undefined;
+    await until(async () => ([pid] = await ffmpegChildren()).length > 0, 'FFmpeg');
     await until(() => seen.samples.length >= 8, 'half of the file');
-    const [pid] = await ffmpegChildren();
-    process.kill(pid ?? 0, 'SIGKILL');
+    process.kill(pid!, 'SIGKILL');
     await until(() => capture.status.state === 'ended', 'the end of the file');
     const sound = seen.samples.reduce((sum, piece) => sum + piece.data.length, 0) / 16_000;
     expect(sound).to.be.within(1, 1.5);

@@ -29,7 +29,7 @@ const until = async (condition: () => boolean) => {
 const codes = (caught: { error: { code?: string } }[]) => caught.map(({ error }) => error.code);
 
 describe('emotion-alert', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let flow: Flow;
   afterEach(() => flow.stop());
 

@@ -8,7 +8,7 @@ import type { AudioSample } from '../../lib/emotion/sample';
 import { liveProcessCount } from '../../lib/media/process';
 import { babble, join, noise, silence, tone } from '../audio/signal';
 import { wavFile } from '../audio/wav';
-import { ffmpegChildren, make, scratchFolder } from '../media/fixtures';
+import { ffmpegChildren, make, scratchFolder, until } from '../media/fixtures';
 import { Flow, type FlowNodeDefinition, type Outcome } from './harness';
 
 const model = { id: 'model', type: 'emotion-model', source: 'installed', model: 'tiny-speech' };
@@ -29,7 +29,7 @@ function payloadOf<T>({ sent, caught }: Outcome): T {
 }
 
 describe('emotion-preprocess-audio', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   const inside = joinPath(folder, 'allowed');
   /** The fixture hears the pitch: 6 kHz lies in the seventh part of its bands. */
@@ -133,10 +133,10 @@ describe('emotion-preprocess-audio', function () {
         parts: { id: 'outer', index: 7 },
       });
       // One message was waited for; the others follow it.
-      for (let i = 0; i < 100 && completed.filter((id) => id === 'infer').length < 6; i += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      const parts = sent.map((message) => message.parts as Record<string, unknown>);
+      const partsOf = () => sent.map((message) => message.parts as Record<string, unknown>);
+      await until(() => partsOf().some(({ count }) => count !== undefined), 'the last window');
+      await until(() => completed.includes('preprocess'), 'the end');
+      const parts = partsOf();
       expect(parts.map(({ index }) => index)).to.deep.equal(parts.map((_, index) => index));
       expect(new Set(parts.map(({ id }) => id)).size).to.equal(1);
       expect(parts.map(({ count }) => count).filter(Boolean)).to.deep.equal([parts.length]);
@@ -180,7 +180,7 @@ describe('emotion-preprocess-audio', function () {
       const sine = ['-f', 'lavfi', '-i', 'sine=duration=500:sample_rate=8000'];
       const long = await make(folder, sine, 'long.flac');
       const first = flow.send('preprocess', { payload: readFileSync(long) });
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await until(async () => (await ffmpegChildren()).length > 0, 'FFmpeg at work');
       await flow.send('preprocess', { reset: true });
       expect((await first).caught.map(({ error }) => error.code)).to.deep.equal(['queue.reset']);
       expect(payloadOf<Result>(await flow.send('preprocess', { payload: high })).label).to.equal('surprise'); // prettier-ignore

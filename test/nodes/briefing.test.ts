@@ -7,7 +7,7 @@ const node = { id: 'briefing', type: 'emotion-briefing', timeZone: 'UTC', locale
 const posts = [...life({ seed: 1, from: MONDAY, days: 0.5, rate: 2 })].flat();
 
 describe('emotion-briefing', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let flow: Flow;
   afterEach(() => flow.stop());
   const send = (payload: unknown, more: object = {}) => flow.send('briefing', { payload, ...more });

@@ -144,7 +144,7 @@ describe('a text flow whose model is broken', () => {
 
   for (const { name, code, status, says, from = 'preprocess', damage } of ways) {
     it(`says so when ${name}, and recovers without a deploy`, async function () {
-      this.timeout(60_000);
+      this.timeout(120_000);
       await damage();
       flow = await Flow.start([model, preprocess, infer], { emotionModelFolder: models });
       const statuses = flow.statuses(from);

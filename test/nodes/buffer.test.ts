@@ -139,7 +139,7 @@ describe('emotion-buffer', () => {
   });
 
   describe('with posts from MQTT', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let mosquitto: Mosquitto;
     let publisher: MqttClient;
     before(async () => {

@@ -19,7 +19,7 @@ const of = <T>(messages: readonly NodeMessage[]): T[] =>
   messages.map(({ payload }) => payload as T);
 
 describe('emotion-capture for pictures', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   let flow: Flow | undefined;
   let path: string;
@@ -73,10 +73,17 @@ describe('emotion-capture for pictures', function () {
     ]);
     const results = flow.messages('out');
     flow.give('capture', { action: 'start' });
-    // The first picture waits for the nets; by the time of the next, the face may count as new.
-    await until(() => results.length >= 5, 'results', 20_000);
+    // On a busy machine pictures are left out, and the face of the next one may count as new.
+    const pairs = () =>
+      of<Result>(results).flatMap((last, at, all): [Result, Result][] => {
+        const [before] = [all[at - 1]?.segments?.[0]];
+        const [now] = last.segments ?? [];
+        const isSame = before !== undefined && now !== undefined && before.face === now.face;
+        return isSame && now.end! - now.start! > 0.3 ? [[all[at - 1]!, last]] : [];
+      });
+    await until(() => pairs().length > 0, 'two results of one face', 60_000);
     flow.give('capture', { action: 'stop' });
-    const [before, last] = of<Result>(results).slice(3, 5) as [Result, Result];
+    const [before, last] = pairs()[0]!;
     expect(last).to.include({ modality: 'video', label: 'surprise' });
     expect(last.source).to.deep.equal({ device: path, width: 240, height: 200 });
     expect(last.segments).to.have.length(1);

@@ -36,6 +36,8 @@ const registerMqtt = createRequire(join(NODE_RED, 'package.json'))(
   '@node-red/nodes/core/network/10-mqtt.js',
 ) as (RED: NodeAPI) => void;
 
+const { _events: runtimeEvents } = helper as unknown as { _events: EventEmitter };
+
 // The helper registers a core node anew for each of its uses in a flow, which fails the second time.
 const { _nodeModules: core } = helper as unknown as {
   _nodeModules: Record<string, (RED: NodeAPI) => unknown>;
@@ -137,14 +139,14 @@ export class Flow {
 
   /** Deploys other nodes in place of those that run. */
   async deploy(nodes: readonly FlowNodeDefinition[]): Promise<void> {
+    const started = once(runtimeEvents, 'flows:started', { signal: AbortSignal.timeout(60_000) });
+    started.catch(() => undefined);
     await helper.setFlows(wired(nodes, this.watched), 'full').catch((error: unknown) => {
       // The helper gives the new flow 300 ms to start, which a busy machine may need.
       if (!/timeout waiting event/.test(String(error))) throw error;
     });
-    const until = Date.now() + 10_000;
-    while (!helper.getNode('completed') && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    // Not looked at from time to time: a node may send something soon after the start.
+    await started;
     this.#collect();
   }
 

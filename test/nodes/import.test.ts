@@ -31,7 +31,7 @@ interface Job {
 }
 
 describe('importing a model in the editor', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let flow: Flow;
   let server: TestServer;
   let models: string;

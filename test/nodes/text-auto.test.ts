@@ -15,7 +15,7 @@ interface Listed {
 
 describe('text-auto', function () {
   // Two encoders are loaded.
-  this.timeout(60_000);
+  this.timeout(120_000);
   let flow: Flow;
   before(async () => {
     flow = await Flow.start([

@@ -4,6 +4,9 @@ import type { Chunk } from '../../lib/opinion/batch-job';
 import { BatchJobs } from '../../lib/opinion/batch-jobs';
 import { resultOf } from './rows';
 
+/** Fills the pipe to whoever reads, so that this process is never far ahead of what was read. */
+const FILLING = ' '.repeat(8_000);
+
 async function main(): Promise<void> {
   const [folder = '', file] = process.argv.slice(2);
   const jobs: BatchJobs = await BatchJobs.open({
@@ -13,7 +16,8 @@ async function main(): Promise<void> {
     answerMs: 10_000,
     attempts: 3,
     send: ({ job, row, texts }: Chunk) => {
-      process.stdout.write(`asked ${texts.map((text) => text.replace(/\D/g, '')).join(' ')}\n`);
+      const numbers = texts.map((text) => text.replace(/\D/g, '')).join(' ');
+      process.stdout.write(`asked ${numbers}${FILLING}\n`);
       setTimeout(() => jobs.answer(job, row, texts.map(resultOf)), 1);
     },
     onChange: ({ state, rows }) => process.stdout.write(`${state} ${rows}\n`),

@@ -124,7 +124,7 @@ describe('Journal', () => {
   });
 
   it('loses nothing that it confirmed when its process is killed while it writes', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const path = folder();
     const stored = new Set<string>();
     const removed = new Set<string>();
@@ -196,7 +196,7 @@ describe('Journal', () => {
   });
 
   it('fails on a limit of the operating system as on a full disk', async function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     const path = folder();
     const writer = join(__dirname, 'journal-writer.js');
     // Files of 2 KiB at most, less than a segment.

@@ -198,7 +198,7 @@ describe('StoreAndForward', () => {
   });
 
   it('holds 100,000 items of a kilobyte in little memory', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const path = folder();
     const { forward, batches } = await start(path, {
       batchItems: 1000,

@@ -226,7 +226,7 @@ describe('what a rule matches', () => {
   });
 
   it('comes out of 10 MB, and of a thousand rules', function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const rules = Array.from({ length: 1000 }, (_, index) => ({
       id: `r${index}`,
       rule: `(品牌${index} OR brand${index}) AND 投诉 NOT 招聘`,

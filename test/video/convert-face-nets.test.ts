@@ -48,7 +48,7 @@ const pick = (
 ): number => (y < 0 || x < 0 || y >= h || x >= w ? 0 : data[(y * w + x) * c + k]!);
 
 describe('converting TensorFlow.js graphs to ONNX', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let folder: string;
   let converter: Converter;
 

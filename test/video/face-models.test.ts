@@ -52,7 +52,7 @@ const seen = (crop: Float32Array): Face => ({
 
 for (const id of ['face-cnn-lstm', 'face-3dcnn-lstm']) {
   describe(`models/${id}`, function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     let model: InstalledModel;
     let engine: LocalEngine;
     before(async () => {

@@ -14,7 +14,7 @@ import { drawFaces } from './drawn-face';
 const FOLDER = process.env['EMOTION_TENSORFLOW'];
 
 describe('faces by TensorFlow.js', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('say how to install what is missing', async () => {
     const error: unknown = await openTensorFlowFaces({ folders: [tmpdir()] }).catch(

@@ -47,7 +47,7 @@ async function countingFfmpeg(folder: string, notes: string): Promise<string> {
 const ids = ({ segments }: VideoSample) => segments.map(({ face }) => face);
 
 describe('FacePool', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = scratchFolder();
   const pool = new FacePool();
   let front: FacePreparation;
@@ -182,7 +182,8 @@ describe('FacePool', function () {
   });
 
   it('leaves the event loop to the others while it works', async () => {
-    const before = performance.eventLoopUtilization();
+    // Of the processor: on a busy machine others may run while this process has something to do.
+    const before = process.cpuUsage();
     const startedAt = performance.now();
     while (performance.now() - startedAt < 400) {
       await front.read(
@@ -191,7 +192,8 @@ describe('FacePool', function () {
         OPTIONS,
       );
     }
-    expect(performance.eventLoopUtilization(before).utilization).to.be.below(0.5);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000 / (performance.now() - startedAt)).to.be.below(0.5);
   });
 
   it('says what is wrong in the words of the input, not of the file it lay in', async () => {

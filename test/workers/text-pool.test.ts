@@ -111,7 +111,7 @@ describe('TextPool', () => {
         (error: EmotionError) => error.code,
       ),
     );
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await Promise.race(under);
     await front.close();
     const outcomes = new Set(await Promise.all(under));
     expect(outcomes).to.include('engine.closed');

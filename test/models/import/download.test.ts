@@ -12,7 +12,7 @@ const TOKEN = 'hf_a-secret-that-nobody-else-sees';
 const QUICK: DownloadOptions = { backOffMs: 1, attempts: 3, stallMs: 5_000 };
 
 describe('download', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const content = randomBytes(200_000);
   const expected = { bytes: content.length, sha256: sha256(content) };
   let folder: string;

@@ -13,7 +13,7 @@ import { loadChallenges, passes, PHENOMENA } from './challenge-set';
 const OPTIONS = { language: 'auto', stopWords: 'none', split: 'text' } as const;
 
 describe('text-bilstm on the challenge set', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const challenges = loadChallenges();
   let without: (Emotion | null)[];
   let ruled: (Emotion | null)[];
