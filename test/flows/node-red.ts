@@ -49,6 +49,7 @@ export class NodeRed {
     for (const [id, fixture] of Object.entries(models)) await installModel(userDir, id, fixture);
 
     const mqttPort = await freePort();
+    const nodeOptions = options.environment?.['NODE_OPTIONS'] ?? process.env['NODE_OPTIONS'] ?? '';
     const child = spawn(process.execPath, [join(packageRoot(), 'tools/start.mjs')], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -59,6 +60,7 @@ export class NodeRed {
         // The language of the log, which `deploy` reads.
         LC_ALL: 'C.UTF-8',
         ...options.environment,
+        NODE_OPTIONS: `--require=${join(__dirname, 'keep-connections.js')} ${nodeOptions}`,
       },
     });
     const output: string[] = [];

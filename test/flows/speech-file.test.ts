@@ -126,8 +126,8 @@ describe('the flow for speech in files', function () {
 
   it('says when too many sounds wait, when the model takes too long, and when it fails', async () => {
     const { flows } = await nodeRed.flows();
-    const change = (changes: Record<string, object>) =>
-      nodeRed.deploy(flows.map((node) => ({ ...node, ...changes[node.type] })));
+    const change = (changes: Record<string, object>, ...more: object[]) =>
+      nodeRed.deploy([...flows.map((node) => ({ ...node, ...changes[node.type] })), ...more]);
     // Tones are no speech: for these answers they are judged all the same.
     const judged = { 'emotion-preprocess-audio': { silence: 'keep' } };
     const slow = '?model=slow-speech';
@@ -142,8 +142,11 @@ describe('the flow for speech in files', function () {
     const full = answers.find(({ status }) => status === 429);
     expect(full?.body).to.include({ code: 'queue.full' });
 
-    // Long for a window that fails at once, short for one of those that take seconds, on any machine.
-    await change({ ...judged, 'emotion-model': { timeoutMs: 1_500 } });
+    // Of the inference alone, not of decoding: long for a window that fails at once, short for a minute of
+    // those that take half a second each, on any machine.
+    const patient = flows.find(({ id }) => id === 'e0300000000000c1')!;
+    const impatient = { ...patient, id: 'impatient', timeoutMs: 1_500 };
+    await change({ ...judged, 'emotion-infer': { model: 'impatient' } }, impatient);
     await nodeRed.ready();
     const long = await post(wavFile(tone(6000, 40)), 'audio/wav', slow);
     expect(long.body).to.include({ status: 504, code: 'engine.timeout' });
