@@ -99,6 +99,7 @@ function changeOf({ before, changed }: Share): string {
 const STYLE = `body{font:15px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;max-width:52em;margin:1em auto;padding:0 1em;color:#222;background:#fff}
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:1.6em}table{border-collapse:collapse;width:100%}td,th{padding:.25em .5em;text-align:left;border-bottom:1px solid #ddd;vertical-align:top}
 .bar{display:inline-block;height:.7em;background:#b5566b;min-width:1px}.n{text-align:right;white-space:nowrap}th:nth-child(n+3){text-align:right}.w{display:inline-block;margin:.1em .35em}blockquote{margin:.4em 0;padding:.1em .8em;border-left:3px solid #b5566b;overflow-wrap:anywhere}small{color:#666}
+@media(max-width:520px){table{font-size:.8em}td,th{padding:.25em .2em}td:first-child{min-width:3em}.bar{font-size:.4em;height:1.7em}}
 @media(prefers-color-scheme:dark){body{background:#1b1b1b;color:#ddd}td,th{border-color:#444}small{color:#aaa}}`;
 
 /**
