@@ -70,7 +70,7 @@ from training.fusion.tables import (
 from training.text.labels import EMOTIONS
 from training.text.metrics import report
 
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 FOLDS = 3
 #: Seed of what is dealt into folds and test.
 SPLIT = (1, 0)
