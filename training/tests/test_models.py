@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.text.dataset import Batch
 from training.text.export import session
 from training.text.export_bilstm import export_bilstm
 from training.text.export_encoder import export_encoder
@@ -15,6 +16,7 @@ from training.text.models.bilstm import (
     reverse_by_length,
 )
 from training.text.models.encoder import EncoderClassifier, EncoderConfig
+from training.text.smooth import input_ranges, smoothing
 from training.text.soup import mean_state
 
 IDS = torch.tensor(
@@ -75,6 +77,41 @@ def test_the_exported_graph_answers_the_same(model, export, tmp_path: Path) -> N
     assert np.abs(weights - wanted_weights.numpy()).max() < 1e-5
     alone = {"input_ids": IDS[1:2, :4].numpy(), "attention_mask": MASK[1:2, :4].numpy()}
     assert np.abs(graph.run(["logits"], alone)[0][0] - logits[1]).max() < 1e-4
+
+
+def test_smoothing_spares_int8_from_a_channel_that_dwarfs_the_others(
+    tmp_path: Path,
+) -> None:
+    model, _ = models()[2]
+    for layer in model.encoder.layers:
+        with torch.no_grad():
+            layer.attention_norm.weight[3] = 60.0
+            layer.up.weight[:, 3] /= 60.0
+    batch = Batch(IDS, MASK, *[torch.empty(0)] * 6)
+    ranges = input_ranges(model, [batch], "encoder.layers.")
+    assert set(ranges) == {
+        f"encoder.layers.{i}.{name}"
+        for i in range(2)
+        for name in ("query", "key", "value", "out", "up", "down")
+    }
+    feed = {"input_ids": IDS.numpy(), "attention_mask": MASK.numpy()}
+    with torch.no_grad():
+        wanted = model(IDS, MASK)[0].numpy()
+    errors = []
+    for given in (None, ranges):
+        export_encoder(model, tmp_path / "int8.onnx", int8=True, ranges=given)
+        logits = session(tmp_path / "int8.onnx").run(["logits"], feed)[0]
+        errors.append(float(np.abs(logits - wanted).mean()))
+    assert errors[1] < 0.6 * errors[0]
+
+
+def test_smoothing_factors_move_what_the_weights_can_take() -> None:
+    ranges, weight = np.array([1.0, 100.0]), np.ones((3, 2))
+    factors = smoothing(ranges, [weight], strength=1.0)
+    assert np.allclose(ranges / factors, 10.0)
+    assert np.isclose(np.log(factors).mean(), 0.0, atol=1e-6)
+    silent = smoothing(np.zeros(2), [np.zeros((3, 2))])
+    assert np.allclose(silent, 1.0)
 
 
 def test_reversing_by_length_is_its_own_inverse() -> None:

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ from training.text.labels import EMOTIONS
 from training.text.metrics import masked_probabilities, report
 from training.text.prepare import RUNS, Prepared, prepare
 from training.text.recipe import read_recipe
+from training.text.smooth import input_ranges
 
 EXPORT = {"bilstm": export_bilstm, "encoder": export_encoder}
 
+#: Training rows whose states tell how large the inputs of the INT8 products get.
+RANGE_ROWS = 512
 #: Weights of the temperature head's balance that cross-validation chooses from.
 BALANCES = (0.0, 1.0, 10.0)
 
@@ -154,6 +158,16 @@ def fitted_head(
     return fit_head(sets, kinds, balance)
 
 
+def sampled_ranges(model: torch.nn.Module, data: Prepared) -> dict[str, np.ndarray]:
+    """`smooth.input_ranges` of an encoder's layers on some training rows."""
+    chosen = np.random.default_rng(0).permutation(len(data.train))[:RANGE_ROWS]
+    rows = [data.train[i] for i in chosen]
+    batches = (
+        collate([rows[i] for i in index]) for index in evaluation_batches(rows, 64)
+    )
+    return input_ranges(model, batches, "encoder.layers.")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,6 +188,8 @@ def main() -> None:
     model.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     model.eval()
     export = EXPORT[recipe.architecture]
+    if recipe.architecture == "encoder":
+        export = partial(export_encoder, ranges=sampled_ranges(model, data))
     head = None
     if package.get("head"):
         with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,7 @@ from training.text.onnx_graph import (
     attention_pooling,
     finish,
 )
+from training.text.smooth import smoothing
 
 
 def _layer_norm(g: Graph, name: str, x: str, w: dict, epsilon: float) -> str:
@@ -46,11 +47,13 @@ def export_encoder(
     int8: bool,
     head: TemperatureHead | None = None,
     features: bool = False,
+    ranges: dict[str, np.ndarray] | None = None,
 ) -> None:
     """Writes `path`; the graph's inputs and outputs are the same in both precisions.
 
     `head` divides each text's logits by its own temperature; `features` adds the output that such a
-    head is fitted on, [CLS] beside the pooled states, `[batch, 2 · width]`.
+    head is fitted on, [CLS] beside the pooled states, `[batch, 2 · width]`. `ranges` of the layers'
+    inputs (`smooth.input_ranges`) even these out before they are quantised.
     """
     c = model.encoder.config
     g = Graph()
@@ -75,13 +78,19 @@ def export_encoder(
     for i in range(c.layers):
         p = f"encoder.layers.{i}"
 
-        def linear(name: str, y: str, p: str = p) -> str:
-            return g.linear(
-                f"{p}.{name}", y, w[f"{p}.{name}.weight"], w[f"{p}.{name}.bias"]
-            )
+        def linear(y: str, *names: str, p: str = p) -> list[str]:
+            weights = [w[f"{p}.{name}.weight"] for name in names]
+            if int8 and ranges:
+                factors = smoothing(ranges[f"{p}.{names[0]}"], weights)
+                y = g.add("Mul", y, g.weight(f"{p}.{names[0]}.smooth", 1 / factors))
+                weights = [weight * factors for weight in weights]
+            return [
+                g.linear(f"{p}.{name}", y, weight, w[f"{p}.{name}.bias"])
+                for name, weight in zip(names, weights, strict=True)
+            ]
 
         q, k, v = (
-            g.add("Reshape", linear(n, x), apart) for n in ("query", "key", "value")
+            g.add("Reshape", y, apart) for y in linear(x, "query", "key", "value")
         )
         q = g.add("Transpose", q, perm=[0, 2, 1, 3])
         k = g.add("Transpose", k, perm=[0, 2, 3, 1])
@@ -93,11 +102,11 @@ def export_encoder(
         x = _layer_norm(
             g,
             f"{p}.attention_norm",
-            g.add("Add", linear("out", mixed), x),
+            g.add("Add", *linear(mixed, "out"), x),
             w,
             c.norm_epsilon,
         )
-        inner = linear("down", _gelu(g, linear("up", x)))
+        (inner,) = linear(_gelu(g, *linear(x, "up")), "down")
         x = _layer_norm(g, f"{p}.norm", g.add("Add", inner, x), w, c.norm_epsilon)
     pooled, _ = attention_pooling(g, model.pooling, x, "input_ids", mask)
     first = g.add("Gather", x, g.constant(0, np.int64), axis=1)
