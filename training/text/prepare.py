@@ -97,7 +97,7 @@ def all_evaluation_rows(data: Path, segmentation: str) -> list[Row]:
 
 def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
     """Loads, cleans and encodes; writes `tokenizer.json` and `embedding.npy` into the run once,
-    or takes those of the run that `recipe.init` names."""
+    or takes those of the run that `recipe.init` or `recipe.tokenizer_of` names."""
     evaluation = all_evaluation_rows(data, recipe.segmentation)
     loaded = load_rows(data, list(recipe.corpora), "train", recipe.segmentation)
     for name in recipe.transfer:
@@ -107,9 +107,10 @@ def prepare(recipe: Recipe, data: Path, run: Path) -> Prepared:
         random = np.random.default_rng(recipe.seed)
         rows = [rows[i] for i in random.permutation(len(rows))[: recipe.limit]]
     path = run / "tokenizer.json"
-    if recipe.init:
+    source = recipe.init or recipe.tokenizer_of
+    if source:
         for name in ("tokenizer.json", "embedding.npy"):
-            shutil.copyfile(RUNS / recipe.init / name, run / name)
+            shutil.copyfile(RUNS / source / name, run / name)
     elif not path.exists():
         built = _build(recipe, [r for r in rows if r.target.any()])
         np.save(run / "embedding.npy", built.embedding)

@@ -16,7 +16,8 @@ class Recipe:
     `corpora` maps a corpus to the share of its rows that an epoch shows. `select` maps development sets
     to their weight in the score that early stopping watches (macro-F1). `balance` maps a corpus
     to the power with which its rare classes are weighted up. `vocabulary` holds the least counts of
-    `tokenizer.joint`. `transfer` maps a run of `transfer.py` to the share of its rows that an epoch
+    `tokenizer.joint`. `tokenizer_of` names a run whose tokenizer is used, so that the weights of both can be
+    averaged. `transfer` maps a run of `transfer.py` to the share of its rows that an epoch
     shows.
     """
 
@@ -27,6 +28,7 @@ class Recipe:
     base: str = ""
     base_zh: str = ""
     tokenizer: str = "pruned"
+    tokenizer_of: str = ""
     vocabulary: dict[str, int] = field(default_factory=dict)
     segmentation: str = "characters"
     max_tokens: int = 128

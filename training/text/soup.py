@@ -61,7 +61,7 @@ def main() -> None:
     for name in ("tokenizer.json", "embedding.npy"):
         shutil.copyfile(sources[-1] / name, run / name)
     values = yaml.safe_load((sources[-1] / "recipe.yaml").read_text())
-    values |= {"name": arguments.name, "init": ""}
+    values |= {"name": arguments.name, "init": "", "tokenizer_of": ""}
     (run / "recipe.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     states = [torch.load(s / "best.pt", weights_only=True) for s in sources]
     mean = mean_state(states, weights)
