@@ -97,10 +97,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("plan", type=Path)
     parser.add_argument("--only", help="run the variants whose name holds this")
+    parser.add_argument("--seeds", type=int, nargs="+", help="run these seeds alone")
     parser.add_argument("--table", action="store_true", help="only print the table")
     arguments = parser.parse_args()
     plan = read_plan(arguments.plan)
-    for seed in plan.seeds:
+    for seed in arguments.seeds or plan.seeds:
         for variant in plan.variants:
             run = RUNS / run_name(variant, seed)
             skipped = arguments.only and arguments.only not in variant
