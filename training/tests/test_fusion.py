@@ -329,9 +329,11 @@ def test_the_tables_of_a_card():
     best = row | {"attention": {"macroF1": 0.4, "accuracy": 0.5, "ece": 0.02}}
     subsets = {subset_name(s): row for s in SUBSETS} | {"text + audio + video": best}
     majority = {"macroF1": 0.08, "accuracy": 0.35}
-    found = score_tables({"subsets": subsets, "majority": majority})
+    chance = {name: [0.016, 0.0243] for name in subsets}
+    found = score_tables({"subsets": subsets, "majority": majority, "chance": chance})
     assert found["macro-f1"].count("\n") == 8
     assert found["ece"].count("\n") == 5
+    assert "| .016 to .024 |" in found["ece"]
     assert "+10.0 points" in found["summary"]
     assert "at most 0.0 points" in found["summary"]
 
