@@ -1,6 +1,9 @@
 """Targets, duplicates, batches: on made-up rows, no corpus needed."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 
 from training.text.corpora import Row, soft_target
 from training.text.dataset import (
@@ -12,6 +15,8 @@ from training.text.dataset import (
 )
 from training.text.dedup import duplicate_key, without_duplicates
 from training.text.labels import INDEX
+from training.text.recipe import Recipe
+from training.text.train import drop_labels
 
 
 def row(text: str, corpus: str = "a", duplicate: bool = False) -> Row:
@@ -87,3 +92,13 @@ def test_balancing_weights_rare_classes_up_and_keeps_the_mean() -> None:
     assert np.isclose(np.mean([r.weight for r in rows]), 1)
     assert np.isclose(rows[0].weight / rows[1].weight, 3)
     assert other.weight == 1
+
+
+def test_unlabelled_corpora_keep_their_texts_and_lose_their_labels() -> None:
+    rows = [Encoded(row("x"), [2, 3]), Encoded(row("y", corpus="b"), [2, 3])]
+    recipe = Recipe("r", "encoder", {"a": 1, "b": 1}, {"a": 1}, unlabelled=["b"])
+    with pytest.raises(ValueError, match="teachers"):
+        drop_labels(recipe, rows)
+    taught = dataclasses.replace(recipe, teachers=["t"], distil=0.5)
+    drop_labels(taught, rows)
+    assert [r.row.target.sum() for r in rows] == [1, 0]

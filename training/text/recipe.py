@@ -18,7 +18,8 @@ class Recipe:
     to the power with which its rare classes are weighted up. `vocabulary` holds the least counts of
     `tokenizer.joint`. `tokenizer_of` names a run whose tokenizer is used, so that the weights of both can be
     averaged. `transfer` maps a run of `transfer.py` to the share of its rows that an epoch
-    shows.
+    shows. `unlabelled` names corpora whose labels are not used: their rows have nothing but their
+    teachers.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Recipe:
     average: float = 0.0
     teachers: list[str] = field(default_factory=list)
     transfer: dict[str, float] = field(default_factory=dict)
+    unlabelled: list[str] = field(default_factory=list)
     distil: float = 0.0
     distil_temperature: float = 2.0
     bf16: bool = True

@@ -89,6 +89,18 @@ def attach_teachers(recipe: Recipe, rows: list[Encoded]) -> None:
     print(f"teachers know {known} of {len(rows)} rows", flush=True)
 
 
+def drop_labels(recipe: Recipe, rows: list[Encoded]) -> None:
+    """Takes the labels from the rows of the recipe's `unlabelled` corpora.
+
+    Raises ValueError when nobody would be left to teach them.
+    """
+    if recipe.unlabelled and not (recipe.distil and recipe.teachers):
+        raise ValueError("unlabelled: needs `teachers` and `distil`")
+    for r in rows:
+        if r.row.corpus in recipe.unlabelled:
+            r.row.target = np.zeros_like(r.row.target)
+
+
 class Trainer:
     """One run, with everything that a checkpoint must hold."""
 
@@ -326,6 +338,7 @@ def main() -> None:
         f"{data.tokenizer.get_vocab_size()} tokens in the vocabulary",
         flush=True,
     )
+    drop_labels(recipe, data.train)
     balance_classes(data.train, recipe.balance)
     if recipe.teachers or recipe.transfer:
         attach_teachers(recipe, data.train)
