@@ -50,7 +50,8 @@ export default {
       this.file = null;
       this.preview = null;
       this.$refs.file.value = '';
-      this.changed(job);
+      // A short file may have been analysed before this answer is here: what the page was told of it meanwhile is newer.
+      if (!this.jobs.some((one) => one.job === job.job)) this.changed(job);
     },
     async upload(action, body, more) {
       const query = new URLSearchParams({ action, name: this.file.name, ...more });
